@@ -1,0 +1,172 @@
+/** What crosses process boundaries: the worker's control channel, and the documents of the control API (SPEC §4). */
+
+/** The variables, beside the fds, that tell a worker who it is. */
+export const WORKER_ENV = {
+  pool: "GWPM_POOL",
+  slot: "GWPM_SLOT",
+  generation: "GWPM_GENERATION",
+  protocol: "GWPM_PROTOCOL",
+  listenFds: "GWPM_LISTEN_FDS",
+  scoreboardFd: "GWPM_SCOREBOARD_FD",
+  /** JSON, {@link WorkerOptions}. */
+  options: "GWPM_OPTIONS",
+} as const;
+
+/** What a worker's own runtime needs to know of its pool's configuration. Sizes in bytes, times in milliseconds; `null` = no limit. */
+export interface WorkerOptions {
+  readonly concurrency: number;
+  readonly idleConnectionMs: number | null;
+  readonly stopMs: number;
+  readonly wire: {
+    readonly maxParams: number;
+    readonly maxRequestsPerConnection: number;
+    readonly multiplex: boolean;
+    readonly basePath: string;
+    readonly scgiAbortOnFin: boolean;
+  };
+}
+
+/** Worker → supervisor, one JSON document a line. The bare string `"ready"` (PM2) means the same as `{gwpm: "ready"}`. */
+export type WorkerMessage =
+  | { readonly gwpm: "ready" }
+  /** Asks to be replaced: after the current response, new before old. */
+  | { readonly gwpm: "recycle"; readonly reason: string };
+
+/** Supervisor → worker. */
+export type SupervisorMessage =
+  /** Take no new work, finish what is active, exit 0. After `deadlineMs` comes `stopSignal`, then SIGKILL. `idle: "close"` when there is no successor. */
+  { readonly gwpm: "drain"; readonly deadlineMs: number; readonly idle: "keep" | "close" };
+
+export type PoolState = "ok" | "starting" | "reloading" | "draining" | "degraded" | "stopped";
+export type ProcessState = "starting" | "ready" | "busy" | "draining" | "killing" | "backoff" | "stopped";
+
+/** `gwpm status --json`, SPEC §4. A figure that is not known is `null`, never 0. Times `…At` are ISO 8601. */
+export interface StatusDocument {
+  readonly schemaVersion: 1;
+  readonly supervisor: {
+    readonly pid: number;
+    readonly version: string;
+    readonly uptimeMs: number;
+    readonly configFile: string | null;
+    readonly state: "starting" | "running" | "stopping";
+    readonly rssBytes: number | null;
+    readonly cpuPercent: number | null;
+  };
+  readonly pools: readonly PoolStatus[];
+}
+
+export interface PoolStatus {
+  readonly name: string;
+  readonly protocol: "fastcgi" | "scgi" | "http";
+  readonly runtime: "script" | "command" | "cgi" | "wsgi" | "asgi";
+  readonly listen: readonly string[];
+  readonly http: string | null;
+  readonly mode: "static" | "dynamic" | "ondemand";
+  readonly state: PoolState;
+  readonly reason: string | null;
+  readonly nextTryAt: string | null;
+  readonly generation: number;
+  readonly probe: {
+    readonly ok: boolean;
+    readonly lastAt: string | null;
+    readonly lastError: string | null;
+  } | null;
+  readonly workers: {
+    readonly wanted: number;
+    readonly total: number;
+    readonly ready: number;
+    readonly idle: number | null;
+    readonly busy: number | null;
+    readonly starting: number;
+    readonly draining: number;
+    readonly min: number;
+    readonly max: number;
+  };
+  readonly requests: {
+    readonly total: number | null;
+    readonly active: number | null;
+    readonly perSecond: number | null;
+    readonly failed: number | null;
+    readonly slow: number | null;
+    readonly timedOut: number | null;
+    readonly latencyMs: {
+      readonly p50: number | null;
+      readonly p95: number | null;
+      readonly p99: number | null;
+      readonly max: number | null;
+    };
+  };
+  readonly queue: {
+    readonly length: number | null;
+    readonly max: number | null;
+    readonly limit: number | null;
+  };
+  readonly restarts: {
+    readonly total: number;
+    readonly crashed: number;
+    readonly recycled: number;
+    readonly reloaded: number;
+  };
+  readonly lastReload: {
+    readonly generation: number;
+    readonly result: "ok" | "rolled-back";
+    readonly reason: string | null;
+    readonly at: string;
+  } | null;
+  readonly processes: readonly ProcessStatus[];
+}
+
+export interface ProcessStatus {
+  readonly slot: number;
+  readonly pid: number | null;
+  readonly generation: number;
+  readonly state: ProcessState;
+  readonly uptimeMs: number | null;
+  readonly requests: number | null;
+  readonly active: number | null;
+  readonly rssBytes: number | null;
+  readonly cpuPercent: number | null;
+  readonly eventLoopUtilization: number | null;
+  readonly current: readonly { readonly method: string; readonly uri: string; readonly elapsedMs: number }[];
+  readonly lastExit: {
+    readonly code: number | null;
+    readonly signal: string | null;
+    readonly cause: string;
+    readonly at: string;
+  } | null;
+}
+
+/** One captured line of a worker's output, as `GET /v1/logs` sends it. */
+export interface LogLine {
+  readonly at: string;
+  readonly pool: string;
+  readonly slot: number;
+  readonly pid: number;
+  readonly stream: "stdout" | "stderr";
+  readonly line: string;
+  /** True when the line was longer than `logs.maxLine` and was cut there. */
+  readonly truncated?: boolean;
+}
+
+/** RFC 9457, with the exit code that the CLI should end with. */
+export interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly code: string;
+  readonly exitCode: number;
+  readonly errors?: readonly string[];
+}
+
+export interface ReloadVerdict {
+  readonly pools: readonly {
+    readonly name: string;
+    readonly generation: number;
+    readonly result: "ok" | "rolled-back" | "added" | "removed" | "unchanged";
+    readonly reason: string | null;
+    /** The failing worker's last lines. */
+    readonly output: readonly string[];
+    readonly tookMs: number;
+  }[];
+}
