@@ -148,6 +148,12 @@ export interface LogLine {
   readonly truncated?: boolean;
 }
 
+/** The last line of a followed stream that the server ends by itself: the reader was too slow. No event and no log line has this key. */
+export interface StreamNotice {
+  readonly gwpm: "dropped";
+  readonly detail: string;
+}
+
 /** RFC 9457, with the exit code that the CLI should end with. */
 export interface Problem {
   readonly type: string;

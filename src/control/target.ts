@@ -3,6 +3,7 @@
 import type { JournalEntry } from "../core/events.ts";
 import type { LogLine, ReloadVerdict, StatusDocument } from "./messages.ts";
 
+/** Every method that takes a pool's name throws (or rejects with) an {@link OperationError} `GWPM_NO_SUCH_POOL`, status 404, for one that is not there. */
 export interface ControlTarget {
   status(): Promise<StatusDocument>;
   /** @returns undefined when healthy, else the reason in a sentence. With `pool`, of that pool alone. */
@@ -16,8 +17,16 @@ export interface ControlTarget {
     past: readonly LogLine[];
     unfollow: () => void;
   };
-  /** Re-reads the configuration and rolls. Resolves once the new generations are ready and take all new work. */
-  reload(options: { pools?: readonly string[]; changed?: boolean }): Promise<ReloadVerdict>;
+  /**
+   * Re-reads the configuration and rolls. Resolves once the new generations are ready and take all new work.
+   *
+   * @param options `accepted` is called once the configuration has been found good and the rolls begin: what `gwpm reload --no-wait` waits for
+   */
+  reload(options: {
+    pools?: readonly string[];
+    changed?: boolean;
+    accepted?: () => void;
+  }): Promise<ReloadVerdict>;
   /** The same roll with the configuration as it is. */
   restart(options: { pools?: readonly string[] }): Promise<ReloadVerdict>;
   /** @param workers an absolute count, or a signed change such as "+2" */
