@@ -9,8 +9,11 @@ import type { Params } from "../protocol/params.ts";
 export interface BodySink {
   /** @returns false to ask for a pause; call {@link Exchange.resumeBody} when there is room again */
   onChunk(chunk: Buffer): boolean;
-  /** The body is complete. */
-  onEnd(): void;
+  /**
+   * The body is over. `error` is set where the front end ended it before the CONTENT_LENGTH it had announced (FastCGI §6.2): the
+   * handler must see an error, not a clean end, though a response can still be sent. After an abort there is no call at all.
+   */
+  onEnd(error?: Error): void;
 }
 
 export interface Exchange {
@@ -31,6 +34,9 @@ export interface Exchange {
   /** Hands over the body, at once where bytes have arrived. Set at most once; a body that nobody takes is discarded after the response. */
   takeBody(sink: BodySink): void;
   resumeBody(): void;
+  /** The file that a FastCGI filter is to transform (FCGI_DATA), which follows the body; empty in the other roles. Set at most once. */
+  takeData(sink: BodySink): void;
+  resumeData(): void;
 
   /**
    * Sets the CGI response head: `Status: 200 OK\r\nContent-Type: …\r\n\r\n`, latin1, from `encodeHead`. Sent with the first body bytes,

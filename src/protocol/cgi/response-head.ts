@@ -1,0 +1,118 @@
+/** Writes the head of a CGI response (RFC 3875 §6.3): `Status: 200 OK`, the headers, an empty line. */
+
+import { STATUS_CODES } from "node:http";
+import { ProtocolError } from "../error.ts";
+
+/** RFC 9110 §5.6.2. */
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+/** What a field value or a reason phrase may not hold: control characters (so no second line) and what latin1 cannot carry. */
+const NOT_FIELD_TEXT = /[^\t\x20-\x7e\x80-\xff]/;
+const DIGITS = /^[0-9]+$/;
+
+/**
+ * Headers that belong to one HTTP connection, not to the response (RFC 9110 §7.6.1). Behind a gateway that connection is the front
+ * end's: nginx and Apache chunk a chunked body a second time, Apache and lighttpd pass `Connection` on. `Status` is ours to write.
+ */
+const DROPPED = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "status",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+]);
+
+const CONTENT_LENGTH = "Content-Length: ";
+/** Names are few and repeat; a program that invents names without end stops being cached. */
+const NAME_CACHE_LIMIT = 1024;
+/** Header name as given → `"Name: "`, or `""` when the header is not sent. */
+const linePrefixes = new Map<string, string>();
+/** Status → its line with the standard reason phrase. */
+const statusLines = new Map<number, string>();
+
+/**
+ * @param status 200 to 999: an interim response (1xx) cannot be sent over CGI, front ends break on it
+ * @param reason the reason phrase; `undefined` for the standard one
+ * @param headers name, value, name, value, …; hop-by-hop headers are left out
+ * @returns the head with its final empty line, to be sent as latin1
+ * @throws ProtocolError `CGI_INVALID_STATUS` or `CGI_INVALID_HEADER`, before anything could be injected into the response
+ */
+export function encodeHead(status: number, reason: string | undefined, headers: readonly string[]): string {
+  let text = reason === undefined ? standardStatusLine(status) : statusLine(status, reason);
+  for (let i = 0; i + 1 < headers.length; i += 2) {
+    const name = headers[i]!;
+    const prefix = linePrefixes.get(name) ?? linePrefix(name);
+    if (prefix !== "") text += `${prefix}${checkedValue(prefix, headers[i + 1]!)}\r\n`;
+  }
+  return `${text}\r\n`;
+}
+
+/** The status of a head that {@link encodeHead} wrote. */
+export function headStatus(head: string): number {
+  return (head.charCodeAt(8) - 48) * 100 + (head.charCodeAt(9) - 48) * 10 + (head.charCodeAt(10) - 48);
+}
+
+/** The Content-Length that a head from {@link encodeHead} promises, or -1 where it promises none. */
+export function headContentLength(head: string): number {
+  const at = head.indexOf(`\n${CONTENT_LENGTH}`);
+  if (at < 0) return -1;
+  const start = at + 1 + CONTENT_LENGTH.length;
+  return Number(head.slice(start, head.indexOf("\r", start)));
+}
+
+function standardStatusLine(status: number): string {
+  let line = statusLines.get(status);
+  if (line === undefined) {
+    line = statusLine(status, STATUS_CODES[status] ?? "");
+    statusLines.set(status, line);
+  }
+  return line;
+}
+
+function statusLine(status: number, reason: string): string {
+  if (!Number.isInteger(status) || status < 200 || status > 999) {
+    throw new ProtocolError(
+      "CGI_INVALID_STATUS",
+      `Cannot send status ${status}: a CGI response has a final status, 200 to 999`,
+    );
+  }
+  if (NOT_FIELD_TEXT.test(reason)) {
+    throw new ProtocolError(
+      "CGI_INVALID_HEADER",
+      `Cannot send the reason phrase ${JSON.stringify(reason)}: it holds a control or non-latin1 character`,
+    );
+  }
+  // lighttpd and h2o want the space even where the phrase is empty.
+  return `Status: ${status} ${reason}\r\n`;
+}
+
+function linePrefix(name: string): string {
+  if (!TOKEN.test(name)) {
+    throw new ProtocolError(
+      "CGI_INVALID_HEADER",
+      `Cannot send the header ${JSON.stringify(name)}: its name is not an HTTP token`,
+    );
+  }
+  const lower = name.toLowerCase();
+  const prefix = DROPPED.has(lower) ? "" : lower === "content-length" ? CONTENT_LENGTH : `${name}: `;
+  if (linePrefixes.size < NAME_CACHE_LIMIT) linePrefixes.set(name, prefix);
+  return prefix;
+}
+
+function checkedValue(prefix: string, value: string): string {
+  if (NOT_FIELD_TEXT.test(value)) {
+    throw new ProtocolError(
+      "CGI_INVALID_HEADER",
+      `Cannot send the header ${prefix}${JSON.stringify(value)}: the value holds a control or non-latin1 character`,
+    );
+  }
+  if (prefix === CONTENT_LENGTH && !DIGITS.test(value)) {
+    throw new ProtocolError(
+      "CGI_INVALID_HEADER",
+      `Cannot send the header Content-Length: ${JSON.stringify(value)}: it is not a number of bytes`,
+    );
+  }
+  return value;
+}
