@@ -45,6 +45,8 @@ export interface Exchange {
   head(text: string): void;
   /** True once `head` has been called. */
   readonly headSet: boolean;
+  /** The status in the head, 0 before it is set. */
+  readonly status: number;
   /** @returns false when the peer reads too slowly: wait for `onDrain`. `done` is called when the bytes have been handed to the kernel. */
   write(chunk: Buffer | string, encoding?: BufferEncoding, done?: (error?: Error | null) => void): boolean;
   /** Ends the response; a small one (no earlier write) goes out in a single write. */
@@ -56,7 +58,13 @@ export interface Exchange {
   fail(reason: string): void;
   /** One message to the front end's error log: FCGI_STDERR; on SCGI the worker's own stderr. */
   stderr(text: string): void;
+
+  /** For the worker's books (the scoreboard), not for handlers: called once, when the request is over for the connection. */
+  onDone: ((outcome: ExchangeOutcome) => void) | null;
 }
+
+/** `complete`: the response was ended; `failed`: it was broken off by `fail`; `aborted`: the front end went away before the end. */
+export type ExchangeOutcome = "complete" | "failed" | "aborted";
 
 /** Serves one request; given to a connection when it is made. It must not throw. */
 export type ExchangeHandler = (exchange: Exchange) => void;
