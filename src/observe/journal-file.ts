@@ -1,16 +1,6 @@
 /** The journal's file: batched appends that never hold anyone up, one rotation, and the reading back of what an earlier life wrote. */
 
-import {
-  closeSync,
-  fchmodSync,
-  fstatSync,
-  openSync,
-  promises,
-  readSync,
-  renameSync,
-  write,
-  writeSync,
-} from "node:fs";
+import { closeSync, fchmodSync, fstatSync, openSync, promises, readSync, write, writeSync } from "node:fs";
 import type { JournalEntry } from "../core/events.ts";
 
 /** Lines that may wait for a slow disk; beyond this the newest are dropped and counted. */
