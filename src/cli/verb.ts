@@ -1,4 +1,4 @@
-/** What a file in this folder exports: one verb, as a plain function that knows nothing of the process it runs in. */
+/** What a file in this folder exports as `verb`: one verb, as a plain function that knows nothing of the process it runs in. */
 
 import type { Command } from "commander";
 
