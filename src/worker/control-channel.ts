@@ -1,0 +1,33 @@
+/** The worker's end of the control channel (SPEC §5). A supervisor that has died is no reason to stop, or to fail, here. */
+
+import type { SupervisorMessage, WorkerMessage } from "../control/messages.ts";
+
+export function announceReady(): void {
+  send({ gwpm: "ready" });
+}
+
+let recycleAsked = false;
+
+/** Asks to be replaced, once; a worker that nobody supervises has nobody to ask. */
+export function askForRecycle(reason: string): void {
+  if (recycleAsked) return;
+  recycleAsked = true;
+  send({ gwpm: "recycle", reason });
+}
+
+/** Calls `onDrain` when the supervisor asks to drain. Other messages on the channel are the app's own. */
+export function listenForDrain(onDrain: (message: SupervisorMessage) => void): void {
+  if (process.send === undefined) return;
+  process.on("message", (message: unknown) => {
+    if (isDrain(message)) onDrain(message);
+  });
+}
+
+function isDrain(message: unknown): message is SupervisorMessage {
+  return typeof message === "object" && message !== null && (message as { gwpm?: unknown }).gwpm === "drain";
+}
+
+function send(message: WorkerMessage): void {
+  // The callback takes the error of a channel that closes meanwhile; without one it would be an 'error' event on `process`.
+  if (process.connected) process.send?.(message, undefined, undefined, () => {});
+}

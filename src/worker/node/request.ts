@@ -1,0 +1,133 @@
+/** A real `http.IncomingMessage` over an exchange. */
+
+import { IncomingMessage } from "node:http";
+import { requestHeaders } from "../../protocol/cgi/request-headers.ts";
+import type { BodySink, Exchange } from "../exchange.ts";
+import { clientGone, ExchangeContext } from "../request-context.ts";
+import { originalUrl, stripBasePath } from "../request-url.ts";
+import type { GatewaySocket } from "./socket.ts";
+
+const EXCHANGE = Symbol("gwpm.exchange");
+const SOCKET = Symbol("gwpm.socket");
+const TAKEN = Symbol("gwpm.bodyTaken");
+
+/**
+ * What differs from its base class are *own* properties: express sets the prototype of every request to its own, which inherits from
+ * `http.IncomingMessage` and knows nothing of subclasses.
+ */
+export class GatewayRequest extends IncomingMessage {
+  readonly gateway: ExchangeContext;
+  declare _destroy: (error: Error | null, callback: (error?: Error | null) => void) => void;
+  declare _addHeaderLines: (list: string[], count: number) => void;
+  declare _dumped: boolean;
+  declare _dump: () => void;
+  [EXCHANGE]: Exchange;
+  [SOCKET]: GatewaySocket;
+  [TAKEN]: boolean;
+
+  constructor(exchange: Exchange, socket: GatewaySocket, basePath: string) {
+    super(socket as never);
+    const { params } = exchange;
+    const url = originalUrl(params);
+    this.gateway = new ExchangeContext(exchange, url);
+    this[EXCHANGE] = exchange;
+    this[SOCKET] = socket;
+    this[TAKEN] = false;
+    this._read = read;
+    this._destroy = destroy;
+    this.method = params.get("REQUEST_METHOD") ?? "GET";
+    this.url = stripBasePath(url, basePath);
+    setVersion(this, params.get("SERVER_PROTOCOL"));
+    // Lazily merged into `headers` by the getter of the base class.
+    const list = requestHeaders(params, !exchange.bodyEmpty);
+    this._addHeaderLines(list, list.length);
+    this.complete = exchange.bodyEmpty;
+  }
+}
+
+/** HTTP/2 and later are shown as 1.1, as a front end that proxies HTTP would: these objects have the semantics of HTTP/1. */
+function setVersion(request: IncomingMessage, protocol: string | undefined): void {
+  const minor = protocol === "HTTP/1.0" ? 0 : 1;
+  request.httpVersionMajor = 1;
+  request.httpVersionMinor = minor;
+  request.httpVersion = minor === 0 ? "1.0" : "1.1";
+}
+
+/** Nothing of the body is fetched, and an empty one costs nothing, until somebody reads. */
+function read(this: GatewayRequest): void {
+  const exchange = this[EXCHANGE];
+  if (this[TAKEN]) {
+    exchange.resumeBody();
+    return;
+  }
+  this[TAKEN] = true;
+  if (exchange.bodyEmpty) this.push(null);
+  else exchange.takeBody(new RequestBody(this));
+}
+
+class RequestBody implements BodySink {
+  readonly #request: GatewayRequest;
+
+  constructor(request: GatewayRequest) {
+    this.#request = request;
+  }
+
+  onChunk(chunk: Buffer): boolean {
+    const request = this.#request;
+    request[SOCKET].touch();
+    // After the response nobody reads any more; what still arrives is let through.
+    if (request.destroyed) return true;
+    return request.push(chunk);
+  }
+
+  onEnd(): void {
+    const request = this.#request;
+    request.complete = true;
+    if (!request.destroyed) request.push(null);
+  }
+}
+
+/** As IncomingMessage does: a request that is destroyed before its end takes its connection (here: the exchange) with it. */
+function destroy(this: GatewayRequest, error: Error | null, callback: (error?: Error | null) => void): void {
+  if (!this.readableEnded || !this.complete) {
+    this.aborted = true;
+    this.emit("aborted");
+  }
+  // stream.pipeline() takes `socket` away from a request that it destroys while the response shall still be sent.
+  if (this.aborted && this.socket) this[SOCKET].destroy(error ?? undefined);
+  process.nextTick(finishDestroy, this, error, callback);
+}
+
+/** An error that nobody listens for is not worth a crash. */
+function finishDestroy(
+  request: GatewayRequest,
+  error: Error | null,
+  callback: (error?: Error | null) => void,
+): void {
+  callback(request.listenerCount("error") > 0 ? error : null);
+}
+
+/** The front end has gone away. */
+export function abortRequest(request: GatewayRequest): void {
+  request.gateway.abort();
+  if (!request.destroyed) request.destroy(clientGone());
+}
+
+/** The response is complete: what is left of the body is read and dropped, as node:http does. */
+export function settleRequest(request: GatewayRequest): void {
+  if (request.destroyed) return;
+  if (request[TAKEN] || hasListeners(request)) {
+    if (!request.readableEnded) request._dump();
+  } else {
+    // Nobody has looked at the stream: save the ticks in which it would end and close unseen.
+    request._dumped = true;
+  }
+}
+
+function hasListeners(request: GatewayRequest): boolean {
+  return (
+    request.listenerCount("close") > 0 ||
+    request.listenerCount("end") > 0 ||
+    request.listenerCount("error") > 0
+  );
+}

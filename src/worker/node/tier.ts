@@ -1,0 +1,91 @@
+/** Serves exchanges with a node:http request listener: the tier that express, koa, fastify and their like run on unmodified. */
+
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Exchange, ExchangeHandler } from "../exchange.ts";
+import { reportHandlerError } from "../handler-error.ts";
+import { abortRequest, GatewayRequest, settleRequest } from "./request.ts";
+import { closeResponse, GatewayResponse } from "./response.ts";
+import { GatewaySocket } from "./socket.ts";
+
+/** What `http.createServer()` takes. */
+export type NodeListener = (request: IncomingMessage, response: ServerResponse) => unknown;
+
+/** @param basePath taken off the front of `req.url` */
+export function nodeTier(listener: NodeListener, basePath: string): ExchangeHandler {
+  return (exchange) => {
+    const call = new Call(exchange, basePath);
+    let result: unknown;
+    try {
+      result = listener(call.request, call.response);
+    } catch (error) {
+      call.failed(error);
+      return;
+    }
+    if (isThenable(result)) result.then(undefined, (error: unknown) => call.failed(error));
+  };
+}
+
+/** One request with what belongs to it. */
+class Call {
+  readonly request: GatewayRequest;
+  readonly response: GatewayResponse;
+  readonly #socket: GatewaySocket;
+  readonly #exchange: Exchange;
+
+  constructor(exchange: Exchange, basePath: string) {
+    this.#exchange = exchange;
+    this.#socket = new GatewaySocket(exchange);
+    this.#socket.onDestroy = (error) => this.#breakOff(error);
+    this.#socket.onTimeout = () => this.#timedOut();
+    this.request = new GatewayRequest(exchange, this.#socket, basePath);
+    this.response = new GatewayResponse(this.request, exchange, this.#socket, () => this.#finished());
+    exchange.onAbort = () => this.#close(undefined);
+  }
+
+  failed(error: unknown): void {
+    const { request, response } = this;
+    reportHandlerError(error, request.method, request.gateway.originalUrl);
+    if (response.writableEnded || this.#exchange.aborted) return;
+    if (response.headersSent) {
+      this.#breakOff(error instanceof Error ? error : undefined);
+      return;
+    }
+    for (const name of response.getHeaderNames()) response.removeHeader(name);
+    response.statusMessage = "";
+    response.writeHead(500, { "Content-Type": "text/plain" }).end("Internal Server Error\n");
+  }
+
+  #finished(): void {
+    this.#socket.close(false);
+    settleRequest(this.request);
+    (this.response as { socket: unknown }).socket = null;
+    if (this.response.listenerCount("close") > 0) process.nextTick(closeResponse, this.response);
+    else closeResponse(this.response);
+  }
+
+  #timedOut(): void {
+    // All three hear of it, as in node:http; if none does, the request ends here.
+    const heard = [this.request, this.response, this.#socket].filter((each) =>
+      each.emit("timeout", this.#socket),
+    );
+    if (heard.length === 0) this.#breakOff(new Error("timed out"));
+  }
+
+  /** The handler has destroyed the request, the response or the socket. */
+  #breakOff(error: Error | undefined): void {
+    if (!this.#exchange.ended) this.#exchange.fail(error?.message ?? "the handler destroyed the response");
+    this.#close(error);
+  }
+
+  #close(error: Error | undefined): void {
+    this.#socket.close(true, error);
+    abortRequest(this.request);
+    process.nextTick(closeResponse, this.response);
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function"
+  );
+}
