@@ -81,7 +81,8 @@ function encodeHead(request: WireRequest): Buffer {
 function sendBody(socket: Socket, body: WireRequest["body"]): void {
   if (body === undefined) return;
   if (Buffer.isBuffer(body)) {
-    socket.write(body);
+    // Even a write of nothing fails with EPIPE, and takes what has not been read with it, once nginx has answered and hung up.
+    if (body.length > 0) socket.write(body);
     return;
   }
   for (const chunk of body as readonly Buffer[]) {

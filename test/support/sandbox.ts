@@ -92,14 +92,20 @@ export class Sandbox {
       }
     }
     problems.push(...(await this.#survivors()), ...this.#sockets());
-    if (failed || problems.length > 0) {
-      process.stderr.write(`The test's folder is kept: ${this.dir}\n`);
-    } else {
-      rmSync(this.dir, { recursive: true, force: true });
+    if (problems.length > 0) {
+      const list = problems.map((problem) => (problem instanceof Error ? problem.message : String(problem)));
+      throw new AggregateError(
+        problems,
+        `The test left a mess; its folder is kept: ${this.dir}\n${list.join("\n")}`,
+      );
     }
-    if (problems.length === 0) return;
-    const list = problems.map((problem) => (problem instanceof Error ? problem.message : String(problem)));
-    throw new AggregateError(problems, `The test left a mess:\n${list.join("\n")}`);
+    if (failed) process.stderr.write(`The failed test's folder is kept: ${this.dir}\n`);
+    else this.discard();
+  }
+
+  /** Removes the folder. */
+  discard(): void {
+    rmSync(this.dir, { recursive: true, force: true });
   }
 
   async #survivors(): Promise<Error[]> {
