@@ -1,0 +1,43 @@
+/** What reading a configuration asks of the machine, behind an interface so that tests can be another machine. */
+
+import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { allowedCpus } from "./cpus.ts";
+
+export interface Host {
+  /** 0 is root. */
+  readonly uid: number;
+  readonly home: string;
+  /** Such as `v20.19.0`. */
+  readonly nodeVersion: string;
+  /** Whether this Node runs `.ts` files as they are (22.18 and newer). */
+  readonly runsTypeScript: boolean;
+  /** How many CPUs the machine and our cgroup let us use, at least 1. */
+  cpus(): number;
+  userExists(name: string): boolean;
+  groupExists(name: string): boolean;
+}
+
+export const thisHost: Host = {
+  uid: process.getuid?.() ?? -1,
+  get home() {
+    return homedir();
+  },
+  nodeVersion: process.version,
+  // Not in the types of Node 20, which has no such feature.
+  runsTypeScript: Boolean((process.features as { typescript?: string | false }).typescript),
+  cpus: () => allowedCpus(),
+  userExists: (name) => hasEntry("/etc/passwd", name),
+  groupExists: (name) => hasEntry("/etc/group", name),
+};
+
+/** The first field of a line of passwd(5) or group(5) is the name. */
+function hasEntry(file: string, name: string): boolean {
+  try {
+    return readFileSync(file, "utf8")
+      .split("\n")
+      .some((line) => line.startsWith(`${name}:`));
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,113 @@
+/** A configuration that a JavaScript or TypeScript module exports. */
+
+import { createRequire } from "node:module";
+import { extname, sep } from "node:path";
+import { pathToFileURL } from "node:url";
+import type { Host } from "./host.ts";
+import { formatPath, type Segment } from "./place.ts";
+import type { Source } from "./source.ts";
+import { ConfigError, type ConfigIssue } from "./types.ts";
+
+const require = createRequire(import.meta.url);
+
+/** Makes each import a new one: a module that has been imported is never read again under the same URL. */
+let imports = 0;
+
+/**
+ * Runs the module, also when it has been run before: a reload must see what the file says now.
+ * What an ES module imports itself is not read again; there is no way to ask Node for that.
+ *
+ * @throws ConfigError when it cannot be run or exports no object
+ */
+export async function importConfig(file: string, host: Host): Promise<Source> {
+  refuseTypeScript(file, host);
+  forget(file);
+  let namespace: Record<string, unknown>;
+  try {
+    namespace = await import(/* @vite-ignore */ `${pathToFileURL(file).href}?gwpm=${++imports}`);
+  } catch (error) {
+    throw new ConfigError(file, [whatItThrew(file, error)]);
+  }
+  const issues: ConfigIssue[] = [];
+  const value = toPlain(exported(namespace), [], issues, new Set());
+  return { value, broken: issues.length > 0, issues, locate: () => null };
+}
+
+/** A loader that came with the command line may do what this Node cannot. */
+function refuseTypeScript(file: string, host: Host): void {
+  const isTypeScript = [".ts", ".mts", ".cts"].includes(extname(file));
+  const loader = [...process.execArgv, process.env.NODE_OPTIONS ?? ""].some((arg) =>
+    /--(import|loader|experimental-loader|require)\b|-r\b/.test(arg),
+  );
+  if (!isTypeScript || host.runsTypeScript || loader) return;
+  const message =
+    `a TypeScript configuration needs Node 22.18 or newer (this is Node ${host.nodeVersion}); ` +
+    'here, install tsx and run gwpm with NODE_OPTIONS="--import tsx", or write the file in JavaScript';
+  throw new ConfigError(file, [{ path: "", line: null, column: null, message }]);
+}
+
+/** Takes a CommonJS module and what it has required, packages aside, out of Node's cache. */
+function forget(file: string): void {
+  const cached = require.cache[file];
+  if (cached === undefined) return;
+  delete require.cache[file];
+  for (const child of cached.children) {
+    if (!child.filename.includes(`${sep}node_modules${sep}`)) forget(child.filename);
+  }
+}
+
+/** `export default`, `module.exports`, or what a compiler made of either. */
+function exported(namespace: Record<string, unknown>): unknown {
+  const value = "default" in namespace ? namespace.default : namespace;
+  const compiled = typeof value === "object" && value !== null && "__esModule" in value && "default" in value;
+  return compiled ? value.default : value;
+}
+
+/**
+ * Copies what a program built into plain lists and objects: what comes after need not mind getters, prototypes, or
+ * objects that hold themselves.
+ */
+function toPlain(
+  value: unknown,
+  path: readonly Segment[],
+  issues: ConfigIssue[],
+  parents: ReadonlySet<object>,
+): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  const fail = (message: string) => {
+    issues.push({ path: formatPath(path), line: null, column: null, message });
+    return undefined;
+  };
+  if (parents.has(value)) return fail("holds itself");
+  const within = new Set([...parents, value]);
+  try {
+    if (Array.isArray(value)) {
+      return Array.from(value, (item, index) => toPlain(item, [...path, index], issues, within));
+    }
+    const object: Record<string, unknown> = Object.create(null);
+    for (const [key, item] of Object.entries(value)) {
+      object[key] = toPlain(item, [...path, key], issues, within);
+    }
+    return object;
+  } catch (error) {
+    return fail(`cannot be read: ${messageOf(error)}`);
+  }
+}
+
+function whatItThrew(file: string, error: unknown): ConfigIssue {
+  const message = `running the file failed: ${messageOf(error)}`;
+  const stack = error instanceof Error ? String(error.stack) : "";
+  const at = stack.lastIndexOf(file) === -1 ? "" : stack.slice(stack.indexOf(file) + file.length);
+  const spot = /^(?:\?gwpm=\d+)?:(\d+)(?::(\d+))?/.exec(at);
+  if (spot === null) return { path: "", line: null, column: null, message };
+  return { path: "", line: Number(spot[1]), column: spot[2] === undefined ? null : Number(spot[2]), message };
+}
+
+function messageOf(error: unknown): string {
+  if (error instanceof Error) return `${error.name}: ${error.message}`;
+  try {
+    return String(error);
+  } catch {
+    return "something that is not an Error was thrown";
+  }
+}
