@@ -1,5 +1,6 @@
 /** Ends of a verb that are no success: what to say, what to hint at, and what to exit with. */
 
+import { formatIssue } from "../config/format-issue.ts";
 import { ConfigError } from "../config/types.ts";
 import { ControlError } from "../control/client.ts";
 import { OperationError } from "../control/target.ts";
@@ -76,10 +77,7 @@ const HINTS: Readonly<Record<string, string>> = {
 };
 
 function tellIssues(error: ConfigError): string[] {
-  return error.issues.map(({ path, line, column, message }) => {
-    const place = line === null ? error.file : `${error.file}:${line}:${column ?? 1}`;
-    return `  ${place}: ${path === "" ? "" : `${path}: `}${message}`;
-  });
+  return error.issues.map((issue) => `  ${formatIssue(error.file, issue)}`);
 }
 
 function indent(lines: readonly string[]): string[] {

@@ -4,6 +4,8 @@ import { printable } from "./printable.ts";
 import type { Io } from "./verb.ts";
 
 export interface Progress {
+  /** Whether anybody sees it; what is dear to find out need not be found out otherwise. */
+  readonly shown: boolean;
   /** Replaces the line. */
   update(text: string): void;
   /** Takes the line away and, where `text` is given, prints that to stdout for good. */
@@ -19,6 +21,7 @@ export function progress(io: Io): Progress {
   const shown = terminal.isTTY === true && io.env.TERM !== "dumb";
   let current = "";
   return {
+    shown,
     update(text) {
       if (!shown || text === current) return;
       current = text;

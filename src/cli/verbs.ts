@@ -20,10 +20,20 @@ const entry = (
 
 /** In the order of the overview. */
 export const VERBS: readonly VerbEntry[] = [
-  entry("run", "FILE", "serve one file as a pool, in the foreground, no config needed", () => import("./run.ts")),
+  entry(
+    "run",
+    "FILE",
+    "serve one file as a pool, in the foreground, no config needed",
+    () => import("./run.ts"),
+  ),
   entry("start", "", "start the supervisor and wait until every pool is ready", () => import("./start.ts")),
   entry("stop", "", "finish the active requests and stop everything", () => import("./stop.ts")),
-  entry("reload", "[pool…]", "re-read the config and roll the pools, new before old", () => import("./reload.ts")),
+  entry(
+    "reload",
+    "[pool…]",
+    "re-read the config and roll the pools, new before old",
+    () => import("./reload.ts"),
+  ),
   entry("restart", "[pool…]", "roll the pools without re-reading the config", () => import("./restart.ts")),
   entry("scale", "POOL N|+N|-N", "change how many workers a pool has", () => import("./scale.ts")),
   entry("recycle", "POOL[:SLOT]", "replace a pool's workers, or one of them", () => import("./recycle.ts")),
@@ -32,7 +42,12 @@ export const VERBS: readonly VerbEntry[] = [
   entry("events", "", "what happened, and why", () => import("./events.ts")),
   entry("ping", "[POOL]", "exit 0 when healthy: for container probes", () => import("./ping.ts")),
   entry("check", "", "validate the config (-t is an alias)", () => import("./check.ts")),
-  entry("request", "ADDRESS URI", "a client for FastCGI, SCGI and HTTP sockets", () => import("./request.ts")),
+  entry(
+    "request",
+    "ADDRESS URI",
+    "a client for FastCGI, SCGI and HTTP sockets",
+    () => import("./request.ts"),
+  ),
   entry("init", "", "write a first ecosystem.json", () => import("./init.ts")),
   entry("completion", "bash|zsh|fish", "print a completion script", () => import("./completion.ts")),
   entry("version", "", "print the version", () => import("./version.ts")),

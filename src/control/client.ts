@@ -80,7 +80,8 @@ export class ControlClient {
    * @param signal ends the reading; the iteration then just stops
    */
   async *stream(path: string, signal?: AbortSignal): AsyncGenerator<string, void, undefined> {
-    if (signal?.aborted === true) return;
+    const isAborted = () => signal?.aborted === true;
+    if (isAborted()) return;
     const response = await this.#send("GET", path, undefined, this.#answerTimeoutMs);
     if (response.statusCode !== 200) throw this.#failure(response.statusCode ?? 0, await readAll(response));
     const stop = () => response.destroy();
@@ -88,7 +89,7 @@ export class ControlClient {
     try {
       yield* splitLines(response);
     } catch (error) {
-      if (signal?.aborted === true) return;
+      if (isAborted()) return;
       throw new ControlError("GWPM_CONNECTION_LOST", EXIT.noSupervisor, this.#wentAway(), { cause: error });
     } finally {
       signal?.removeEventListener("abort", stop);

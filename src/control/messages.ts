@@ -17,6 +17,8 @@ export interface WorkerOptions {
   readonly concurrency: number;
   readonly idleConnectionMs: number | null;
   readonly stopMs: number;
+  /** Of each listening fd, in their order: Node calls listen(2) again on a socket that it inherits. 511 where absent. */
+  readonly backlogs?: readonly number[];
   readonly wire: {
     readonly maxParams: number;
     readonly maxRequestsPerConnection: number;
