@@ -12,6 +12,8 @@ export interface Host {
   readonly nodeVersion: string;
   /** Whether this Node runs `.ts` files as they are (22.18 and newer). */
   readonly runsTypeScript: boolean;
+  /** Runs a module, from its URL. */
+  importModule(url: string): Promise<Record<string, unknown>>;
   /** How many CPUs the machine and our cgroup let us use, at least 1. */
   cpus(): number;
   userExists(name: string): boolean;
@@ -26,6 +28,7 @@ export const thisHost: Host = {
   nodeVersion: process.version,
   // Not in the types of Node 20, which has no such feature.
   runsTypeScript: Boolean((process.features as { typescript?: string | false }).typescript),
+  importModule: (url) => import(/* @vite-ignore */ url),
   cpus: () => allowedCpus(),
   userExists: (name) => hasEntry("/etc/passwd", name),
   groupExists: (name) => hasEntry("/etc/group", name),

@@ -24,7 +24,7 @@ export async function importConfig(file: string, host: Host): Promise<Source> {
   forget(file);
   let namespace: Record<string, unknown>;
   try {
-    namespace = await import(/* @vite-ignore */ `${pathToFileURL(file).href}?gwpm=${++imports}`);
+    namespace = await host.importModule(`${pathToFileURL(file).href}?gwpm=${++imports}`);
   } catch (error) {
     throw new ConfigError(file, [whatItThrew(file, error)]);
   }
