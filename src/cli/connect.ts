@@ -14,8 +14,7 @@ export async function connect(flags: GlobalFlags, io: Io): Promise<ControlClient
   const { runDir, controlSocket } = await resolveLocations(flags.config, {
     cwd: io.cwd,
     processEnv: io.env,
-    ...(flags.env === undefined ? {} : { env: flags.env }),
-    ...(flags.socket === undefined ? {} : { socket: flags.socket }),
+    socket: flags.socket,
   });
   // A socket that was named says more about its supervisor than the run dir of a config that is not.
   return new ControlClient(controlSocket, {

@@ -79,7 +79,8 @@ function sendLines(
   const { past, unfollow } = answer.open(
     answer.follow && !isHead ? (document) => sender.push(document) : undefined,
   );
-  response.writeHead(200, headers("application/x-ndjson"));
+  // A stream is the last of its connection: where it ends, the reader should see an end.
+  response.writeHead(200, { ...headers("application/x-ndjson"), connection: "close" });
   sender.start(isHead ? [] : past, answer.follow && !isHead, unfollow);
 }
 

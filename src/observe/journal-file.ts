@@ -147,8 +147,10 @@ export class JournalFile {
   #open(): number {
     if (this.#fd !== null) return this.#fd;
     const fd = openSync(this.#path, "a+", 0o600);
-    fchmodSync(fd, 0o600);
-    this.#size = fstatSync(fd).size;
+    const stat = fstatSync(fd);
+    // A file that is already there keeps its mode through open(2).
+    if (stat.isFile()) fchmodSync(fd, 0o600);
+    this.#size = stat.size;
     const last = Buffer.alloc(1);
     this.#torn ||= this.#size > 0 && readSync(fd, last, 0, 1, this.#size - 1) === 1 && last[0] !== 0x0a;
     this.#fd = fd;
