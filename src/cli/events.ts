@@ -1,13 +1,13 @@
 /** `gwpm events`: what happened, and why. */
 
 import { parseDuration } from "../config/units.ts";
+import { describeEvent } from "../core/describe.ts";
 import type { JournalEntry } from "../core/events.ts";
+import { humanTime } from "../core/format.ts";
 import { type Colour, painter } from "./colour.ts";
 import { connect } from "./connect.ts";
-import { describeEvent } from "./describe.ts";
 import { UsageError } from "./failure.ts";
 import { pathWith, printStream } from "./follow.ts";
-import { humanTime } from "./format.ts";
 import { printable } from "./printable.ts";
 import type { Io, Verb } from "./verb.ts";
 

@@ -1,11 +1,11 @@
 /** `gwpm logs`: what the workers print. */
 
 import type { LogLine } from "../control/messages.ts";
+import { humanTime } from "../core/format.ts";
 import { painter } from "./colour.ts";
 import { connect } from "./connect.ts";
 import { UsageError } from "./failure.ts";
 import { pathWith, printStream } from "./follow.ts";
-import { humanTime } from "./format.ts";
 import { printable, printableWithColour } from "./printable.ts";
 import type { Io, Verb } from "./verb.ts";
 

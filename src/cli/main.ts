@@ -24,7 +24,8 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
 export async function tell(error: unknown, io: Io): Promise<number> {
   const [{ explain }, { printable }] = await Promise.all([import("./failure.ts"), import("./printable.ts")]);
   const { exitCode, lines } = explain(error, io.env.GWPM_DEBUG === "1");
-  io.stderr.write(`gwpm: ${lines.map(printable).join("\n")}\n`);
+  const text = lines.flatMap((line) => line.split("\n")).map(printable);
+  io.stderr.write(`gwpm: ${text.join("\n")}\n`);
   return exitCode;
 }
 

@@ -1,8 +1,8 @@
 /** `gwpm scale`: how many workers a pool should have. */
 
+import { humanCount, plural } from "../core/format.ts";
 import { connect } from "./connect.ts";
 import { UsageError } from "./failure.ts";
-import { humanCount, plural } from "./format.ts";
 import type { Verb } from "./verb.ts";
 
 export const verb: Verb = {

@@ -7,8 +7,8 @@ import type {
   ProcessStatus,
   StatusDocument,
 } from "../control/messages.ts";
+import { humanBytes, humanCount, humanDuration, humanRate } from "../core/format.ts";
 import { type Colour, type Paint, plain } from "./colour.ts";
-import { humanBytes, humanCount, humanDuration, humanRate } from "./format.ts";
 import { printable } from "./printable.ts";
 import { type Column, renderTable } from "./table.ts";
 

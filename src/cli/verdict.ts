@@ -1,7 +1,7 @@
 /** Prints how a reload or a restart came out, and says what to exit with. */
 
 import type { ReloadVerdict } from "../control/messages.ts";
-import { humanDuration } from "./format.ts";
+import { humanDuration } from "../core/format.ts";
 import { printJson } from "./output.ts";
 import { printable } from "./printable.ts";
 import type { Io } from "./verb.ts";

@@ -2,7 +2,7 @@
 
 import type { ControlClient } from "../control/client.ts";
 import type { PoolStatus, StatusDocument } from "../control/messages.ts";
-import { plural } from "./format.ts";
+import { plural } from "../core/format.ts";
 import { progress } from "./progress.ts";
 import type { Io } from "./verb.ts";
 

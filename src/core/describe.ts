@@ -1,6 +1,6 @@
 /** Tells an event, and the cause of one, as a sentence. Pure: the same event gives the same words. */
 
-import type { ExitCause, GwpmEvent, LostRequest, StartCause, StopCause } from "../core/events.ts";
+import type { ExitCause, GwpmEvent, LostRequest, StartCause, StopCause } from "./events.ts";
 import { humanCount, humanDuration, plural } from "./format.ts";
 
 type EventOf<Type extends GwpmEvent["type"]> = Extract<GwpmEvent, { type: Type }>;
