@@ -27,6 +27,8 @@ export interface SocketOptions {
   readonly mode?: number;
   readonly uid?: number;
   readonly gid?: number;
+  /** Replace a Unix socket although somebody serves it: for the sockets of our own orphans. */
+  readonly replaceLive?: boolean;
 }
 
 /**
@@ -44,7 +46,7 @@ export async function openListener(
   options: SocketOptions,
 ): Promise<{ fd: number; address: Address }> {
   if (address.kind === "unix") {
-    await assertReplaceable(address);
+    await assertReplaceable(address, options.replaceLive ?? false);
     return { fd: listenUnix(address, options), address };
   }
   return listenTcp(address, options);
@@ -91,7 +93,7 @@ export function boundAddress(fd: number): Address | undefined {
   return decodeSockaddr(raw);
 }
 
-async function assertReplaceable(address: Address & { kind: "unix" }): Promise<void> {
+async function assertReplaceable(address: Address & { kind: "unix" }, replaceLive: boolean): Promise<void> {
   let stats: fs.Stats;
   try {
     stats = fs.lstatSync(address.path);
@@ -106,7 +108,7 @@ async function assertReplaceable(address: Address & { kind: "unix" }): Promise<v
       "the path exists and is not a socket; remove it or choose another path",
     );
   }
-  if (await isServed(address)) {
+  if (!replaceLive && (await isServed(address))) {
     throw new ListenError(
       "GWPM_ADDRESS_IN_USE",
       address,

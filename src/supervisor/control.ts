@@ -1,0 +1,94 @@
+/** The supervisor as the control API sees it. */
+
+import type { LogLine, ReloadVerdict, StatusDocument } from "../control/messages.ts";
+import { type ControlTarget, OperationError } from "../control/target.ts";
+import type { JournalEntry } from "../core/events.ts";
+import type { Reloader } from "./reload.ts";
+import type { StatusReporter } from "./status.ts";
+import type { Supervisor } from "./supervisor.ts";
+
+const OPERATOR = "the operator";
+
+export class SupervisorControl implements ControlTarget {
+  readonly #supervisor: Supervisor;
+  readonly #reloader: Reloader;
+  readonly #reporter: StatusReporter;
+
+  constructor(supervisor: Supervisor, reloader: Reloader, reporter: StatusReporter) {
+    this.#supervisor = supervisor;
+    this.#reloader = reloader;
+    this.#reporter = reporter;
+  }
+
+  status(): Promise<StatusDocument> {
+    return this.#reporter.document();
+  }
+
+  health(name?: string): string | undefined {
+    if (this.#supervisor.stopping) return "the supervisor is stopping";
+    const pools = name === undefined ? [...this.#supervisor.pools.values()] : [this.#supervisor.pool(name)];
+    for (const pool of pools) {
+      const serving = [...pool.workers].some((worker) => worker.state.kind === "ready");
+      if (!serving) return pool.lastFailure?.reason ?? `pool "${pool.name}" has no worker that is ready`;
+    }
+    return undefined;
+  }
+
+  events(query: { since?: number; last?: number; follow?: (entry: JournalEntry) => void }): {
+    past: readonly JournalEntry[];
+    unfollow: () => void;
+  } {
+    const { journal } = this.#supervisor;
+    const past =
+      query.since === undefined
+        ? journal.last(query.last ?? Number.POSITIVE_INFINITY)
+        : journal.since(query.since);
+    const unfollow = query.follow === undefined ? () => {} : journal.subscribe(query.follow);
+    return { past: query.last === undefined ? past : past.slice(-query.last), unfollow };
+  }
+
+  logs(query: { pools?: readonly string[]; last?: number; follow?: (line: LogLine) => void }): {
+    past: readonly LogLine[];
+    unfollow: () => void;
+  } {
+    const { lines } = this.#supervisor;
+    for (const name of query.pools ?? []) this.#supervisor.pool(name);
+    const past = lines.last(query.last ?? Number.POSITIVE_INFINITY, query.pools);
+    return {
+      past,
+      unfollow: query.follow === undefined ? () => {} : lines.follow(query.follow, query.pools),
+    };
+  }
+
+  reload(options: {
+    pools?: readonly string[];
+    changed?: boolean;
+    accepted?: () => void;
+  }): Promise<ReloadVerdict> {
+    return this.#reloader.reload(OPERATOR, options.pools, options.changed, options.accepted);
+  }
+
+  restart(options: { pools?: readonly string[] }): Promise<ReloadVerdict> {
+    return this.#reloader.restart(OPERATOR, options.pools);
+  }
+
+  scale(name: string, workers: number | string): Promise<{ from: number; to: number }> {
+    return this.#supervisor.run(() => this.#supervisor.pool(name).scale(workers, OPERATOR)).catch(badRequest);
+  }
+
+  async recycle(
+    name: string,
+    slot?: number,
+  ): Promise<{ recycled: readonly { slot: number; pid: number }[] }> {
+    return { recycled: await this.#supervisor.run(() => this.#supervisor.pool(name).recycle(slot)) };
+  }
+
+  stop(options: { fast: boolean }): Promise<void> {
+    return this.#supervisor.stop(OPERATOR, options.fast);
+  }
+}
+
+function badRequest(error: unknown): never {
+  if (!(error instanceof RangeError)) throw error;
+  throw new OperationError("GWPM_BAD_REQUEST", error.message, { status: 400, exitCode: 2, cause: error });
+}

@@ -1,0 +1,226 @@
+/**
+ * Reload and restart of a running supervisor: reads the configuration anew, opens what it needs before anything is
+ * touched, then rolls pools, starts those added and stops those removed. One at a time: a second waits for the first.
+ */
+
+import { fingerprint } from "../config/diff.ts";
+import { ConfigError, type EffectiveConfig, type ListenSpec } from "../config/types.ts";
+import type { ReloadVerdict } from "../control/messages.ts";
+import { OperationError } from "../control/target.ts";
+import { formatAddress } from "../core/address.ts";
+import { adjustListener } from "../system/sockets.ts";
+import {
+  closeListeners,
+  type Listener,
+  openHttpListener,
+  openListeners,
+  socketOptions,
+} from "./listeners.ts";
+import type { Pool, Version } from "./pool.ts";
+import { type PoolPlan, poolsOf, versionOf } from "./pool-plan.ts";
+import type { Supervisor } from "./supervisor.ts";
+
+type PoolVerdict = ReloadVerdict["pools"][number];
+type NewVersion = Omit<Version, "generation">;
+
+interface Change {
+  readonly plan: PoolPlan;
+  readonly version: NewVersion;
+  /** Undefined where the pool is new. */
+  readonly pool: Pool | undefined;
+}
+
+export class Reloader {
+  readonly #supervisor: Supervisor;
+  readonly #loadConfig: () => Promise<EffectiveConfig>;
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** @param loadConfig reads the configuration as it is now; throws ConfigError */
+  constructor(supervisor: Supervisor, loadConfig: () => Promise<EffectiveConfig>) {
+    this.#supervisor = supervisor;
+    this.#loadConfig = loadConfig;
+  }
+
+  /**
+   * @param only the pools to roll; all where it is left out. Added and removed pools come and go in any case
+   * @throws OperationError; the running configuration then goes on untouched
+   */
+  reload(by: string, only?: readonly string[], changed = false, accepted = () => {}): Promise<ReloadVerdict> {
+    return this.#inTurn(async () => {
+      const config = await this.#readConfig();
+      this.#requireKnown(config, only);
+      const changes = await this.#prepare(config, (plan, pool) => {
+        const named = only === undefined || only.includes(plan.httpOf?.name ?? plan.spec.name);
+        return named && (!(changed || plan.httpOf !== null) || differs(plan, pool));
+      });
+      const verdicts = await this.#supervisor.run(() => {
+        accepted();
+        return this.#apply(config, changes, by);
+      });
+      return { pools: (await Promise.all(verdicts)).filter(isTold) };
+    });
+  }
+
+  /** Rolls pools to the configuration that they have. */
+  restart(by: string, only?: readonly string[]): Promise<ReloadVerdict> {
+    return this.#inTurn(async () => {
+      const names = only ?? [...this.#supervisor.pools.keys()].filter((name) => !name.includes("/"));
+      const pools = names.map((name) => this.#supervisor.pool(name));
+      const verdicts = await this.#supervisor.run(() => pools.map((pool) => roll(pool, pool.version, by)));
+      return { pools: await Promise.all(verdicts) };
+    });
+  }
+
+  /** One operation at a time, in the order asked. */
+  #inTurn<T>(operation: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(() => {
+      if (this.#supervisor.stopping) throw new OperationError("GWPM_STOPPING", "the supervisor is stopping");
+      return operation();
+    });
+    this.#last = turn.catch(() => {});
+    return turn;
+  }
+
+  async #readConfig(): Promise<EffectiveConfig> {
+    try {
+      return await this.#loadConfig();
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      const errors = error.issues.map(({ path, line, message }) =>
+        [line === null ? "" : `line ${line}: `, path === "" ? "" : `${path}: `, message].join(""),
+      );
+      this.#supervisor.emit({ type: "config-rejected", errors });
+      throw new OperationError("GWPM_BAD_CONFIG", `${error.message}; the running configuration goes on`, {
+        status: 422,
+        exitCode: 78,
+        errors,
+        cause: error,
+      });
+    }
+  }
+
+  #requireKnown(config: EffectiveConfig, only: readonly string[] | undefined): void {
+    const unknown = only?.find((name) => !config.pools.some((pool) => pool.name === name));
+    if (unknown === undefined) return;
+    const names = config.pools.map((pool) => pool.name).join(", ");
+    throw new OperationError("GWPM_NO_SUCH_POOL", `there is no pool "${unknown}"; the pools are ${names}`, {
+      status: 404,
+    });
+  }
+
+  /** Opens every socket that the changes need; all or none. */
+  async #prepare(config: EffectiveConfig, rolls: (plan: PoolPlan, pool: Pool) => boolean): Promise<Change[]> {
+    const changes: Change[] = [];
+    const opened: Listener[] = [];
+    try {
+      for (const plan of poolsOf(config)) {
+        const pool = this.#supervisor.pools.get(plan.spec.name);
+        if (pool !== undefined && !rolls(plan, pool)) continue;
+        const listeners = await this.#listenersOf(plan, pool, opened);
+        changes.push({ plan, pool, version: versionOf(plan, listeners, this.#upstreamOf(plan, changes)) });
+      }
+      return changes;
+    } catch (error) {
+      closeListeners(opened);
+      const message = error instanceof Error ? error.message : String(error);
+      throw new OperationError("GWPM_LISTEN_FAILED", `${message}; the running configuration goes on`, {
+        cause: error,
+      });
+    }
+  }
+
+  async #listenersOf(plan: PoolPlan, pool: Pool | undefined, opened: Listener[]): Promise<Listener[]> {
+    const listeners: Listener[] = [];
+    for (const [index, spec] of plan.spec.listen.entries()) {
+      const kept = pool?.version.listeners.find(({ key }) => key === formatAddress(spec.address));
+      if (kept !== undefined) {
+        this.#adjust(kept, pool!.version.spec.listen[index], spec);
+        listeners.push(kept);
+        continue;
+      }
+      const fresh =
+        plan.httpOf === null
+          ? await openListeners([spec], new Map())
+          : await openHttpListener(spec, new Map());
+      opened.push(...fresh);
+      listeners.push(...fresh);
+    }
+    return listeners;
+  }
+
+  /** A changed backlog, mode or owner takes effect on the open socket. */
+  #adjust(listener: Listener, before: ListenSpec | undefined, after: ListenSpec): void {
+    if (JSON.stringify(before) === JSON.stringify(after)) return;
+    adjustListener(listener.fd, listener.address, socketOptions(after));
+  }
+
+  #upstreamOf(plan: PoolPlan, changes: readonly Change[]): Listener["address"] | null {
+    const name = plan.httpOf?.name;
+    if (name === undefined) return null;
+    const changing = changes.find((change) => change.plan.spec.name === name);
+    const version = changing?.version ?? this.#supervisor.pools.get(name)?.version;
+    return version?.listeners[0]?.address ?? null;
+  }
+
+  /** Within a turn. */
+  #apply(config: EffectiveConfig, changes: readonly Change[], by: string): Promise<PoolVerdict>[] {
+    const supervisor = this.#supervisor;
+    this.#warnOfFixed(config);
+    const { runDir, controlSocket, pidFile } = supervisor.config;
+    supervisor.config = { ...config, runDir, controlSocket, pidFile };
+    const wanted = new Set(poolsOf(config).map(({ spec }) => spec.name));
+    const removed = [...supervisor.pools.values()].filter((pool) => !wanted.has(pool.name) && !pool.stopping);
+    for (const pool of removed) pool.stop({ kind: "pool-removed" }, pool.version.spec.timeouts.stopMs);
+    const verdicts = changes.map(({ plan, pool, version }) =>
+      pool === undefined ? this.#add(plan, version) : roll(pool, version, by),
+    );
+    const gone = removed.map((pool) => Promise.resolve(verdictOf(pool, "removed", null)));
+    const touched = new Set([
+      ...changes.map(({ plan }) => plan.spec.name),
+      ...removed.map(({ name }) => name),
+    ]);
+    const same = [...supervisor.pools.values()].filter(({ name }) => !touched.has(name));
+    const unchanged = same.map((pool) => Promise.resolve(verdictOf(pool, "unchanged", null)));
+    return [...verdicts, ...gone, ...unchanged];
+  }
+
+  /** A new pool that cannot start is taken out again: the configuration before it goes on. */
+  async #add(plan: PoolPlan, version: NewVersion): Promise<PoolVerdict> {
+    const pool = this.#supervisor.addPool(plan, version);
+    try {
+      await pool.started(1);
+      return verdictOf(pool, "added", null);
+    } catch (error) {
+      const { message, errors } = error as OperationError;
+      await this.#supervisor.run(() =>
+        pool.stop({ kind: "pool-removed" }, pool.version.spec.timeouts.stopMs),
+      );
+      return { ...verdictOf(pool, "rolled-back", message), output: errors };
+    }
+  }
+
+  #warnOfFixed(config: EffectiveConfig): void {
+    for (const key of ["runDir", "controlSocket", "pidFile"] as const) {
+      if (config[key] === this.#supervisor.config[key]) continue;
+      const text = `${key} cannot change while the supervisor runs; it stays ${this.#supervisor.config[key]} until the next start`;
+      this.#supervisor.emit({ type: "warning", text });
+    }
+  }
+}
+
+async function roll(pool: Pool, version: NewVersion, by: string): Promise<PoolVerdict> {
+  return { name: pool.name, ...(await pool.roll(version, by)) };
+}
+
+/** The built-in HTTP listeners are told of only where they failed. */
+function isTold({ name, result }: PoolVerdict): boolean {
+  return !name.includes("/") || result === "rolled-back";
+}
+
+function verdictOf(pool: Pool, result: PoolVerdict["result"], reason: string | null): PoolVerdict {
+  return { name: pool.name, generation: pool.version.generation, result, reason, output: [], tookMs: 0 };
+}
+
+function differs(plan: PoolPlan, pool: Pool): boolean {
+  return fingerprint(plan.spec) !== fingerprint(pool.version.spec);
+}
