@@ -19,6 +19,9 @@ export class ResponseBody extends Readable {
   /** @param length of the body, `null` when only its end tells */
   constructor(length: number | null, hooks: BodyHooks) {
     super();
+    // The response may break off in the very read that completed its head, before the caller has got hold of this stream: he finds the error in it then,
+    // and an 'error' event that nobody listens to must not end the process.
+    this.on("error", () => {});
     this.#remaining = length ?? Number.POSITIVE_INFINITY;
     this.#expected = this.#remaining > 0;
     this.#hooks = hooks;

@@ -32,8 +32,20 @@ export interface Wire {
 /** There is one request at a time on each connection, always of this id. */
 const ID = 1;
 
+/** Notices records that follow the response: a worker's way to say that the connection is not to be used again, and nothing to build upon. */
+class SingleResponse extends FastCgiClient {
+  #ended = false;
+  overrun = false;
+
+  override onRecord(type: number, id: number, length: number): boolean {
+    if (this.#ended) this.overrun = true;
+    if (type === Type.END_REQUEST && id === ID) this.#ended = true;
+    return super.onRecord(type, id, length);
+  }
+}
+
 export class FastCgiWire implements Wire {
-  readonly #client = new FastCgiClient();
+  readonly #client = new SingleResponse();
   readonly #keepConnection: boolean;
   readonly closing = [encodeEndOfStream(Type.STDIN, ID)];
   readonly endsWithLength = false;
@@ -63,7 +75,7 @@ export class FastCgiWire implements Wire {
   }
 
   get reusable(): boolean {
-    return this.#keepConnection && this.#client.atBoundary;
+    return this.#keepConnection && this.#client.atBoundary && !this.#client.overrun;
   }
 }
 
