@@ -12,6 +12,8 @@ export interface Host {
   readonly nodeVersion: string;
   /** Whether this Node runs `.ts` files as they are (22.18 and newer). */
   readonly runsTypeScript: boolean;
+  /** Whether this process was started with a module that may make it do so, such as tsx. */
+  readonly hasLoader: boolean;
   /** Runs a module, from its URL. */
   importModule(url: string): Promise<Record<string, unknown>>;
   /** How many CPUs the machine and our cgroup let us use, at least 1. */
@@ -19,6 +21,8 @@ export interface Host {
   userExists(name: string): boolean;
   groupExists(name: string): boolean;
 }
+
+const PRELOAD = /^(--import|--loader|--experimental-loader|--require|-r)(=|$)|^--experimental-strip-types$/;
 
 export const thisHost: Host = {
   uid: process.getuid?.() ?? -1,
@@ -28,11 +32,17 @@ export const thisHost: Host = {
   nodeVersion: process.version,
   // Not in the types of Node 20, which has no such feature.
   runsTypeScript: Boolean((process.features as { typescript?: string | false }).typescript),
+  hasLoader: hasLoader([...process.execArgv, ...(process.env.NODE_OPTIONS ?? "").split(" ")]),
   importModule: (url) => import(/* @vite-ignore */ url),
   cpus: () => allowedCpus(),
   userExists: (name) => hasEntry("/etc/passwd", name),
   groupExists: (name) => hasEntry("/etc/group", name),
 };
+
+/** Whether arguments of Node preload something: it may well be a loader for TypeScript. */
+export function hasLoader(nodeArgs: readonly string[]): boolean {
+  return nodeArgs.some((arg) => PRELOAD.test(arg));
+}
 
 /** The first field of a line of passwd(5) or group(5) is the name. */
 function hasEntry(file: string, name: string): boolean {

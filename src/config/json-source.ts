@@ -30,30 +30,30 @@ const SYNTAX_ERRORS: Readonly<Record<string, string>> = {
  */
 export function parseJson(text: string): Source {
   const spotAt = spotter(text);
+  const mentions = (word: string) => text.includes(word);
   const errors: ParseError[] = [];
   try {
     const root = parseTree(text, errors, { allowTrailingComma: true });
     const issues = syntaxIssues(errors, spotAt);
     const value = root === undefined ? undefined : toValue(root, [], spotAt, issues);
-    return { value, broken: errors.length > 0, issues, locate: locator(root, spotAt) };
+    return { value, broken: errors.length > 0, issues, mentions, locate: locator(root, spotAt) };
   } catch (error) {
     // The parser recurses; the stack is what bounds the depth.
     if (!(error instanceof RangeError)) throw error;
     const issue = { path: "", line: null, column: null, message: "is nested too deeply to be read" };
-    return { value: undefined, broken: true, issues: [issue], locate: () => null };
+    return { value: undefined, broken: true, issues: [issue], mentions, locate: () => null };
   }
 }
 
 function syntaxIssues(errors: readonly ParseError[], spotAt: (offset: number) => Spot): ConfigIssue[] {
+  // After text without quotes, the parser complains about whatever comes next too.
+  const unquoted = errors.filter(({ error }) => printParseErrorCode(error) === "InvalidSymbol");
   const firstOfLine = new Map<number, ConfigIssue>();
-  for (const { error, offset } of errors) {
+  for (const { error, offset } of unquoted.length > 0 ? unquoted : errors) {
     const spot = spotAt(offset);
     if (firstOfLine.has(spot.line)) continue;
-    firstOfLine.set(spot.line, {
-      path: "",
-      ...spot,
-      message: SYNTAX_ERRORS[printParseErrorCode(error)] ?? "this is not JSON",
-    });
+    const message = SYNTAX_ERRORS[printParseErrorCode(error)] ?? "this is not JSON";
+    firstOfLine.set(spot.line, { path: "", ...spot, message });
   }
   return [...firstOfLine.values()];
 }

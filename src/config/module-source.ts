@@ -1,8 +1,10 @@
 /** A configuration that a JavaScript or TypeScript module exports. */
 
+import { execFile } from "node:child_process";
 import { createRequire } from "node:module";
 import { extname, sep } from "node:path";
 import { pathToFileURL } from "node:url";
+import { promisify } from "node:util";
 import type { Host } from "./host.ts";
 import { formatPath, type Segment } from "./place.ts";
 import type { Source } from "./source.ts";
@@ -26,20 +28,16 @@ export async function importConfig(file: string, host: Host): Promise<Source> {
   try {
     namespace = await host.importModule(`${pathToFileURL(file).href}?gwpm=${++imports}`);
   } catch (error) {
-    throw new ConfigError(file, [whatItThrew(file, error)]);
+    throw new ConfigError(file, [await whatItThrew(file, error)]);
   }
   const issues: ConfigIssue[] = [];
   const value = toPlain(exported(namespace), [], issues, new Set());
-  return { value, broken: issues.length > 0, issues, locate: () => null };
+  return { value, broken: issues.length > 0, issues, mentions: () => false, locate: () => null };
 }
 
-/** A loader that came with the command line may do what this Node cannot. */
 function refuseTypeScript(file: string, host: Host): void {
   const isTypeScript = [".ts", ".mts", ".cts"].includes(extname(file));
-  const loader = [...process.execArgv, process.env.NODE_OPTIONS ?? ""].some((arg) =>
-    /--(import|loader|experimental-loader|require)\b|-r\b/.test(arg),
-  );
-  if (!isTypeScript || host.runsTypeScript || loader) return;
+  if (!isTypeScript || host.runsTypeScript || host.hasLoader) return;
   const message =
     `a TypeScript configuration needs Node 22.18 or newer (this is Node ${host.nodeVersion}); ` +
     'here, install tsx and run gwpm with NODE_OPTIONS="--import tsx", or write the file in JavaScript';
@@ -94,13 +92,30 @@ function toPlain(
   }
 }
 
-function whatItThrew(file: string, error: unknown): ConfigIssue {
+async function whatItThrew(file: string, error: unknown): Promise<ConfigIssue> {
   const message = `running the file failed: ${messageOf(error)}`;
-  const stack = error instanceof Error ? String(error.stack) : "";
-  const at = stack.lastIndexOf(file) === -1 ? "" : stack.slice(stack.indexOf(file) + file.length);
-  const spot = /^(?:\?gwpm=\d+)?:(\d+)(?::(\d+))?/.exec(at);
-  if (spot === null) return { path: "", line: null, column: null, message };
-  return { path: "", line: Number(spot[1]), column: spot[2] === undefined ? null : Number(spot[2]), message };
+  const trace = error instanceof SyntaxError ? await syntaxTrace(file) : "";
+  const spot = spotIn(trace, file) ?? spotIn(error instanceof Error ? String(error.stack) : "", file);
+  return { path: "", ...(spot ?? { line: null, column: null }), message };
+}
+
+/** Only a Node that ends with the error says on which line of an ES module it is. */
+async function syntaxTrace(file: string): Promise<string> {
+  try {
+    await promisify(execFile)(process.execPath, ["--check", file], { timeout: 10_000 });
+    return "";
+  } catch (failure) {
+    return String((failure as { stderr?: unknown }).stderr);
+  }
+}
+
+/** The first line that a stack trace has of the file. */
+function spotIn(trace: string, file: string): { line: number; column: number | null } | undefined {
+  const start = trace.indexOf(file);
+  if (start === -1) return undefined;
+  const spot = /^(?:\?gwpm=\d+)?:(\d+)(?::(\d+))?/.exec(trace.slice(start + file.length));
+  if (spot === null) return undefined;
+  return { line: Number(spot[1]), column: spot[2] === undefined ? null : Number(spot[2]) };
 }
 
 function messageOf(error: unknown): string {

@@ -3,6 +3,7 @@
 import { statSync } from "node:fs";
 import { extname } from "node:path";
 import { type Environment, environment } from "./environment.ts";
+import { hasLoader } from "./host.ts";
 import type { Context, Kind } from "./kind.ts";
 import { OFF } from "./kinds.ts";
 import { objectSchema } from "./object-schema.ts";
@@ -94,12 +95,9 @@ function whyNotA(what: "file" | "folder", path: string): string | undefined {
   return right ? undefined : `${path} is not a ${what}`;
 }
 
-/** Whatever `nodeArgs` preload may well be a loader for TypeScript. */
-const PRELOADS = /^(--import|--loader|--experimental-loader|--require|-r)(=|$)|^--experimental-strip-types$/;
-
 function whyNotRunnable(script: string, nodeArgs: readonly string[], { host }: Context): string | undefined {
   const isTypeScript = [".ts", ".mts", ".cts"].includes(extname(script));
-  if (!isTypeScript || host.runsTypeScript || nodeArgs.some((arg) => PRELOADS.test(arg))) return undefined;
+  if (!isTypeScript || host.runsTypeScript || host.hasLoader || hasLoader(nodeArgs)) return undefined;
   return (
     `${script} needs Node 22.18 or newer, which runs TypeScript as it is (this is Node ${host.nodeVersion}); ` +
     'here, install tsx and write "nodeArgs": ["--import", "tsx"]'

@@ -68,7 +68,7 @@ function batchValue(batch: Batch): number | string {
 
 /** What was expanded once must not be again. Keys are never expanded. */
 function escapeExpressions(value: unknown): unknown {
-  if (typeof value === "string") return value.replaceAll("${", "$${");
+  if (typeof value === "string") return value.replaceAll("${", () => "$${");
   if (Array.isArray(value)) return value.map(escapeExpressions);
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, escapeExpressions(item)]));

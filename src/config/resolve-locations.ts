@@ -63,6 +63,9 @@ function readLocations(
   };
   const read = (key: "runDir" | "controlSocket") => {
     const given = (value as Record<string, unknown>)[key];
+    if (given === undefined && source.broken && source.mentions(key)) {
+      throw new ConfigError(configFile, source.issues);
+    }
     if (given === undefined) return undefined;
     return SUPERVISOR_OPTIONS[key].kind.read(given, new Place(report, [key]), contextOf(surroundings));
   };

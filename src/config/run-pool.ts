@@ -56,6 +56,7 @@ export function loadRunPool(flags: RunFlags, options: LoadOptions = {}): Effecti
     value: { runDir, daemonize: false, pools: [pool] },
     broken: false,
     issues: [],
+    mentions: () => false,
     locate: () => null,
   };
   try {

@@ -15,6 +15,8 @@ export interface Source {
   /** Whether the file could not be read as a whole, so that what its value lacks says nothing. */
   readonly broken: boolean;
   readonly issues: readonly ConfigIssue[];
+  /** Whether a word stands anywhere in the file, so that a broken file may have meant it as a key. */
+  mentions(word: string): boolean;
   /** Where a part of the value, or its key, stands in the file; `null` where the format does not let us know. */
   locate(segments: readonly Segment[], of: "key" | "value"): Spot | null;
 }
