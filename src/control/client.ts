@@ -87,6 +87,7 @@ export class ControlClient {
     const stop = () => response.destroy();
     signal?.addEventListener("abort", stop, { once: true });
     try {
+      if (isAborted()) return;
       yield* splitLines(response);
     } catch (error) {
       if (isAborted()) return;
