@@ -17,7 +17,8 @@ export interface BodySink {
 }
 
 export interface Exchange {
-  readonly protocol: "fastcgi" | "scgi";
+  /** `http` where an HTTP pool adapts its requests to a handler of another form. */
+  readonly protocol: "fastcgi" | "scgi" | "http";
   readonly role: "responder" | "authorizer" | "filter";
   /** The CGI variables, decoded on demand. */
   readonly params: Params;

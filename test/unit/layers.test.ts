@@ -10,7 +10,15 @@ const ROOT = resolve(import.meta.dirname, "../..");
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "src/core": [],
   "src/protocol": [],
-  "src/worker": ["src/protocol", "src/core/address", "src/control/messages"],
+  "src/worker": [
+    ...[
+      "src/protocol",
+      "src/core/address",
+      "src/core/histogram",
+      "src/core/scoreboard-layout",
+      "src/control/messages",
+    ],
+  ],
   "src/gateway": ["src/protocol", "src/core/address", "src/control/messages"],
   "src/observe": ["src/core"],
   "src/config": ["src/core"],

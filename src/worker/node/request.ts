@@ -10,20 +10,22 @@ import type { GatewaySocket } from "./socket.ts";
 const EXCHANGE = Symbol("gwpm.exchange");
 const SOCKET = Symbol("gwpm.socket");
 const TAKEN = Symbol("gwpm.bodyTaken");
+const ALONE = Symbol("gwpm.destroyedAlone");
 
 /**
  * What differs from its base class are *own* properties: express sets the prototype of every request to its own, which inherits from
  * `http.IncomingMessage` and knows nothing of subclasses.
  */
 export class GatewayRequest extends IncomingMessage {
-  readonly gateway: ExchangeContext;
+  override readonly gateway: ExchangeContext;
   declare _destroy: (error: Error | null, callback: (error?: Error | null) => void) => void;
   declare _addHeaderLines: (list: string[], count: number) => void;
   declare _dumped: boolean;
-  declare _dump: () => void;
   [EXCHANGE]: Exchange;
   [SOCKET]: GatewaySocket;
   [TAKEN]: boolean;
+  /** Set where the body fails while the response may still be sent, or has been. */
+  [ALONE]: boolean;
 
   constructor(exchange: Exchange, socket: GatewaySocket, basePath: string) {
     super(socket as never);
@@ -33,6 +35,7 @@ export class GatewayRequest extends IncomingMessage {
     this[EXCHANGE] = exchange;
     this[SOCKET] = socket;
     this[TAKEN] = false;
+    this[ALONE] = false;
     this._read = read;
     this._destroy = destroy;
     this.method = params.get("REQUEST_METHOD") ?? "GET";
@@ -80,8 +83,12 @@ class RequestBody implements BodySink {
     return request.push(chunk);
   }
 
-  onEnd(): void {
+  onEnd(error?: Error): void {
     const request = this.#request;
+    if (error !== undefined) {
+      destroyAlone(request, error);
+      return;
+    }
     request.complete = true;
     if (!request.destroyed) request.push(null);
   }
@@ -94,7 +101,7 @@ function destroy(this: GatewayRequest, error: Error | null, callback: (error?: E
     this.emit("aborted");
   }
   // stream.pipeline() takes `socket` away from a request that it destroys while the response shall still be sent.
-  if (this.aborted && this.socket) this[SOCKET].destroy(error ?? undefined);
+  if (this.aborted && this.socket && !this[ALONE]) this[SOCKET].destroy(error ?? undefined);
   process.nextTick(finishDestroy, this, error, callback);
 }
 
@@ -113,15 +120,34 @@ export function abortRequest(request: GatewayRequest): void {
   if (!request.destroyed) request.destroy(clientGone());
 }
 
-/** The response is complete: what is left of the body is read and dropped, as node:http does. */
+/**
+ * The response is complete, and with it the request is over on the wire: unlike HTTP/1, FastCGI delivers no body after it. Who was reading
+ * one that has not fully arrived gets an error, never an end that looks clean.
+ */
 export function settleRequest(request: GatewayRequest): void {
   if (request.destroyed) return;
-  if (request[TAKEN] || hasListeners(request)) {
-    if (!request.readableEnded) request._dump();
-  } else {
-    // Nobody has looked at the stream: save the ticks in which it would end and close unseen.
-    request._dumped = true;
+  if (request[TAKEN]) {
+    if (!request.complete) destroyAlone(request, answeredEarly());
+    return;
   }
+  // Nobody has read: where nobody listens either, the ticks are saved in which the stream would end and close unseen.
+  request._dumped = true;
+  if (!hasListeners(request)) return;
+  request[TAKEN] = true;
+  request.complete = true;
+  request.push(null);
+  request.resume();
+}
+
+function destroyAlone(request: GatewayRequest, error: Error): void {
+  request[ALONE] = true;
+  request.destroy(error);
+}
+
+function answeredEarly(): Error {
+  return Object.assign(new Error("aborted: the response was ended before the request body had arrived"), {
+    code: "ECONNRESET",
+  });
 }
 
 function hasListeners(request: GatewayRequest): boolean {

@@ -57,6 +57,8 @@ class Wire {
   readonly exchange: Exchange;
   readonly socket: GatewaySocket;
   readonly onFinished: () => void;
+  /** The head says how long the body is. */
+  lengthKnown = false;
   /** True while end() runs: what it sends is held back, to go out as one. */
   ending = false;
   last: string | Buffer | undefined;
@@ -87,6 +89,7 @@ class Wire {
   complete(): void {
     const { last, lastEncoding } = this;
     this.last = undefined;
+    this.socket.writableLength = 1;
     // Nobody is there to finish for: the response's 'close' has come, or is about to.
     if (this.exchange.aborted || this.exchange.ended) return;
     this.exchange.end(last, lastEncoding, (error) => this.#written(error));
@@ -94,25 +97,27 @@ class Wire {
 
   #written(error: Error | null | undefined): void {
     if (error) return;
+    this.socket.writableLength = 0;
     for (const callback of this.callbacks ?? []) callback();
     this.onFinished();
   }
 }
 
-/** Node's rule for what becomes a header, plus the CGI form of the head. */
+/** Composes the head; like Node's own it is sent with the first bytes of the body. */
 function storeHeader(this: GatewayResponse, _firstLine: string, headers: HeaderSource): void {
   const list = this.getHeaderNames().length > 0 ? storedHeaders(headers) : givenHeaders(headers);
-  if (
-    this._hasBody &&
-    typeof this._contentLength === "number" &&
-    !this._removedContLen &&
-    !hasContentLength(list)
-  ) {
-    list.push("Content-Length", String(this._contentLength));
-  }
+  const promised = contentLengthOf(list);
+  if (promised !== undefined) this._contentLength = Number(promised);
+  else if (mayPromise(this)) list.push("Content-Length", String(this._contentLength));
+  this[WIRE].lengthKnown = typeof this._contentLength === "number";
   const { statusCode, statusMessage } = this;
   const reason = STATUS_CODES[statusCode] === statusMessage ? undefined : statusMessage;
   this._header = encodeHead(statusCode, reason, list);
+}
+
+/** Node's rule: end() with all of the body has set `_contentLength`, unless the app has removed the header or there is no body. */
+function mayPromise(response: GatewayResponse): boolean {
+  return response._hasBody && typeof response._contentLength === "number" && !response._removedContLen;
 }
 
 /** The store of setHeader() and the like, which have checked what is in it: lower-case name → [name, value]. */
@@ -154,12 +159,12 @@ function append(list: string[], name: string, value: HeaderValue): void {
   else for (const each of value) list.push(name, String(each));
 }
 
-function hasContentLength(list: readonly string[]): boolean {
+function contentLengthOf(list: readonly string[]): string | undefined {
   for (let i = 0; i < list.length; i += 2) {
     const name = list[i]!;
-    if (name.length === 14 && name.toLowerCase() === "content-length") return true;
+    if (name.length === 14 && name.toLowerCase() === "content-length") return list[i + 1];
   }
-  return false;
+  return undefined;
 }
 
 function oddHeaders(): Error {
@@ -182,7 +187,7 @@ function send(
   const { exchange } = wire;
   if (!this._headerSent && this._header !== null) {
     this._headerSent = true;
-    if (!exchange.aborted) exchange.head(this._header);
+    if (!exchange.aborted) exchange.head(wire.ending ? withLength(this, data, encoding) : this._header);
   }
   if (wire.ending) {
     wire.hold(data, encoding ?? undefined, callback);
@@ -196,6 +201,21 @@ function send(
   if (exchange.write(data, encoding ?? undefined, callback ?? undefined)) return true;
   exchange.onDrain ??= () => drain(this);
   return false;
+}
+
+/**
+ * After writeHead() and end(body) the length is known as well. Node chunks such a response; here it is the only way by which an SCGI
+ * front end can tell a whole response from one that broke off.
+ */
+function withLength(
+  response: GatewayResponse,
+  data: string | Buffer,
+  encoding?: BufferEncoding | null,
+): string {
+  const head = response._header!;
+  if (response[WIRE].lengthKnown || !response._hasBody || response._removedContLen) return head;
+  const length = typeof data === "string" ? Buffer.byteLength(data, encoding ?? "utf8") : data.length;
+  return `${head.slice(0, -2)}Content-Length: ${length}\r\n\r\n`;
 }
 
 function drain(response: GatewayResponse): void {

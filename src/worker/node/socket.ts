@@ -17,6 +17,8 @@ export class GatewaySocket extends EventEmitter {
   readonly writableCorked = 1;
   readonly _writableState = NO_WRITABLE_STATE;
   destroyed = false;
+  /** Above 0 from the response's end until it has been handed to the kernel: `response.writableFinished` looks here. */
+  writableLength = 0;
   /** In ms, 0 when off. */
   timeout = 0;
   /** Set by the tier: breaks the request off. */
@@ -72,10 +74,6 @@ export class GatewaySocket extends EventEmitter {
 
   get readyState(): string {
     return this.destroyed ? "closed" : "open";
-  }
-
-  get writableLength(): number {
-    return 0;
   }
 
   address(): { address?: string; family?: string; port?: number } {

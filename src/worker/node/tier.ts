@@ -1,5 +1,6 @@
 /** Serves exchanges with a node:http request listener: the tier that express, koa, fastify and their like run on unmodified. */
 
+import type { EventEmitter } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Exchange, ExchangeHandler } from "../exchange.ts";
 import { reportHandlerError } from "../handler-error.ts";
@@ -21,7 +22,7 @@ export function nodeTier(listener: NodeListener, basePath: string): ExchangeHand
       call.failed(error);
       return;
     }
-    if (isThenable(result)) result.then(undefined, (error: unknown) => call.failed(error));
+    if (isThenable(result)) result.then(undefined, (error) => call.failed(error));
   };
 }
 
@@ -52,7 +53,9 @@ class Call {
     }
     for (const name of response.getHeaderNames()) response.removeHeader(name);
     response.statusMessage = "";
-    response.writeHead(500, { "Content-Type": "text/plain" }).end("Internal Server Error\n");
+    const text = "Internal Server Error\n";
+    response.writeHead(500, { "Content-Type": "text/plain", "Content-Length": text.length });
+    response.end(text);
   }
 
   #finished(): void {
@@ -65,9 +68,8 @@ class Call {
 
   #timedOut(): void {
     // All three hear of it, as in node:http; if none does, the request ends here.
-    const heard = [this.request, this.response, this.#socket].filter((each) =>
-      each.emit("timeout", this.#socket),
-    );
+    const listeners: EventEmitter[] = [this.request, this.response, this.#socket];
+    const heard = listeners.filter((each) => each.emit("timeout", this.#socket));
     if (heard.length === 0) this.#breakOff(new Error("timed out"));
   }
 

@@ -1,0 +1,44 @@
+/** What `serve()` needs of a server, whichever protocol it speaks. */
+
+import type { Server } from "node:net";
+import type { Address } from "../core/address.ts";
+
+export type ListenTarget =
+  | { readonly kind: "fd"; readonly fd: number; readonly backlog: number }
+  | { readonly kind: "address"; readonly address: Address };
+
+/** What becomes of connections that wait for their next request: with a successor they stay until the front end ends them, else they close. */
+export type IdlePolicy = "keep" | "close";
+
+export interface WorkerServer {
+  /** Resolves once connections are accepted. May be called for several sockets. */
+  listen(target: ListenTarget): Promise<void>;
+  /** Accepts no more, and resolves when the last connection has ended. A second call can only change `keep` into `close`. */
+  drain(idle: IdlePolicy): Promise<void>;
+  /** Ends whatever is left, answered or not. */
+  destroy(): void;
+}
+
+/** Node listens once more on an inherited socket, which sets its backlog anew: hence the one it has is passed on. */
+export function listen(server: Server, target: ListenTarget): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.once("listening", () => {
+      server.removeListener("error", reject);
+      resolve();
+    });
+    // Of a file descriptor, Node takes the backlog from the second argument only.
+    if (target.kind === "fd") server.listen({ fd: target.fd }, target.backlog as never);
+    else if (target.address.kind === "unix") server.listen({ path: target.address.path });
+    else server.listen({ host: target.address.host, port: target.address.port });
+  });
+}
+
+/** Stops accepting; resolves when the server's own connections have ended too. */
+export function closed(server: Server, close: () => void): Promise<void> {
+  return new Promise((resolve) => {
+    if (!server.listening) return resolve();
+    server.once("close", () => resolve());
+    close();
+  });
+}
