@@ -4,19 +4,22 @@ import { connect as netConnect, type Socket } from "node:net";
 import { type Address, connectOptions, MAX_UNIX_PATH_BYTES } from "../core/address.ts";
 import { connectError, GatewayError, timeoutError } from "./errors.ts";
 
+/** Why there is no point in trying. Older libuv cuts a long path off and would connect to another socket. */
+export function hopeless(address: Address): GatewayError | undefined {
+  if (address.kind !== "unix" || Buffer.byteLength(address.path) <= MAX_UNIX_PATH_BYTES) return undefined;
+  const what = `Cannot reach unix:${address.path}: the path is longer than ${MAX_UNIX_PATH_BYTES} bytes, the most a Unix socket can have`;
+  return new GatewayError("GWPM_NO_SOCKET", address, what);
+}
+
 /**
  * @param limitMs `null` leaves it to the kernel
  * @param signal its reason is what the promise is rejected with
  * @throws GatewayError
  */
 export function connect(address: Address, limitMs: number | null, signal: AbortSignal): Promise<Socket> {
-  if (address.kind === "unix" && Buffer.byteLength(address.path) > MAX_UNIX_PATH_BYTES) {
-    // Older libuv cuts the path off and would connect to another socket.
-    const what = `Cannot reach unix:${address.path}: the path is longer than ${MAX_UNIX_PATH_BYTES} bytes, the most a Unix socket can have`;
-    return Promise.reject(new GatewayError("GWPM_NO_SOCKET", address, what));
-  }
   return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(signal.reason);
+    const reason = signal.aborted ? signal.reason : hopeless(address);
+    if (reason !== undefined) return reject(reason);
     // A small request must not wait for the acknowledgement of the one before (Nagle). Unix sockets ignore it.
     const socket = netConnect({ ...connectOptions(address), noDelay: true });
     const timer =

@@ -2,7 +2,9 @@
 
 import { Agent, type ClientRequest, type IncomingMessage, type RequestOptions, request } from "node:http";
 import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { connectOptions, formatAddress } from "../core/address.ts";
+import { hopeless } from "./connect.ts";
 import { badResponseError, connectError, timeoutError, truncatedError } from "./errors.ts";
 import { Exchange } from "./exchange.ts";
 import { endToEnd } from "./hop-by-hop.ts";
@@ -41,6 +43,11 @@ class HttpExchange extends Exchange {
   }
 
   protected start(): void {
+    const reason = hopeless(this.options.address);
+    if (reason !== undefined) {
+      this.fail(reason);
+      return;
+    }
     try {
       this.#request = request(this.#requestOptions());
     } catch (error) {
@@ -50,7 +57,8 @@ class HttpExchange extends Exchange {
     this.#request
       .on("socket", (socket) => this.#onSocket(socket))
       .on("error", (error) => this.fail(this.#explain(error)))
-      .on("response", (incoming) => this.#onResponse(incoming));
+      .on("response", (incoming) => this.#onResponse(incoming))
+      .on("upgrade", ({ statusCode }, socket) => this.#onUpgrade(statusCode!, socket));
     this.#sendBody(this.#request);
   }
 
@@ -123,6 +131,12 @@ class HttpExchange extends Exchange {
       })
       .on("end", () => this.#onEnd())
       .on("error", (error) => this.fail(this.#explain(error)));
+  }
+
+  /** Nobody asked for it: `Upgrade` is not passed on. node:http hands the connection over to us here. */
+  #onUpgrade(status: number, socket: Duplex): void {
+    socket.destroy();
+    this.head(status, "", []);
   }
 
   #onEnd(): void {
