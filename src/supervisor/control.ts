@@ -28,8 +28,8 @@ export class SupervisorControl implements ControlTarget {
     if (this.#supervisor.stopping) return "the supervisor is stopping";
     const pools = name === undefined ? [...this.#supervisor.pools.values()] : [this.#supervisor.pool(name)];
     for (const pool of pools) {
-      const serving = [...pool.workers].some((worker) => worker.state.kind === "ready");
-      if (!serving) return pool.lastFailure?.reason ?? `pool "${pool.name}" has no worker that is ready`;
+      const serving = [...pool.crew.workers].some((worker) => worker.state.kind === "ready");
+      if (!serving) return pool.crew.lastFailure?.reason ?? `pool "${pool.name}" has no worker that is ready`;
     }
     return undefined;
   }

@@ -95,8 +95,7 @@ export class Orphans {
   }
 
   /** Notes who is gone and kills who is late. */
-  turn(): void {
-    const now = this.#context.clock.monotonic();
+  turn(now: number): void {
     for (const orphan of this.#orphans) {
       const { pid, startTime, slot } = orphan.saved;
       if (!isAlive(pid, startTime)) {
@@ -108,10 +107,8 @@ export class Orphans {
   }
 
   /** When {@link turn} is next due; Infinity where there is none left. */
-  deadline(): number {
-    return this.#orphans.length === 0
-      ? Number.POSITIVE_INFINITY
-      : this.#context.clock.monotonic() + LOOK_EVERY_MS;
+  deadline(now: number): number {
+    return this.#orphans.length === 0 ? Number.POSITIVE_INFINITY : now + LOOK_EVERY_MS;
   }
 
   #adopt(pool: string, saved: SavedWorker, formerSupervisor: number): Orphan {

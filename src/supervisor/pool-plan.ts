@@ -4,8 +4,8 @@ import type { EffectiveConfig, EffectivePool, ListenSpec } from "../config/types
 import { type Address, formatAddress } from "../core/address.ts";
 import { launchHttpGateway } from "../runtimes/http-gateway.ts";
 import { launchScript } from "../runtimes/script.ts";
+import type { Version } from "./crew.ts";
 import { closeListeners, type Holder, type Listener, openHttpListener, openListeners } from "./listeners.ts";
-import type { Version } from "./pool.ts";
 
 /** A pool as configured; the HTTP listener of a pool is one too, under the name `<pool>/http`. */
 export interface PoolPlan {

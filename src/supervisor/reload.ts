@@ -9,6 +9,7 @@ import type { ReloadVerdict } from "../control/messages.ts";
 import { OperationError } from "../control/target.ts";
 import { formatAddress } from "../core/address.ts";
 import { adjustListener } from "../system/sockets.ts";
+import type { Version } from "./crew.ts";
 import {
   closeListeners,
   type Listener,
@@ -16,7 +17,7 @@ import {
   openListeners,
   socketOptions,
 } from "./listeners.ts";
-import type { Pool, Version } from "./pool.ts";
+import type { Pool } from "./pool.ts";
 import { type PoolPlan, poolsOf, versionOf } from "./pool-plan.ts";
 import type { Supervisor } from "./supervisor.ts";
 

@@ -152,7 +152,7 @@ async function started(supervisor: Supervisor, options: ServeOptions): Promise<v
 function progressOf(supervisor: Supervisor): string {
   const pools = [...supervisor.pools.values()].filter((pool) => !pool.startedUp);
   const counts = pools.map((pool) => {
-    const ready = [...pool.workers].filter((worker) => worker.state.kind === "ready").length;
+    const ready = [...pool.crew.workers].filter((worker) => worker.state.kind === "ready").length;
     return `${pool.name} ${ready}/${pool.wanted} ready`;
   });
   return `starting: ${counts.join(", ")}`;

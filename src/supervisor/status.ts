@@ -46,7 +46,7 @@ export class StatusReporter {
     const pools = [...supervisor.pools.values()].filter(({ name }) => !name.includes("/"));
     const orphans = supervisor.orphans.all;
     const workerPids = pools
-      .flatMap((pool) => [...pool.workers].map(({ pid }) => pid))
+      .flatMap((pool) => [...pool.crew.workers].map(({ pid }) => pid))
       .filter((pid) => pid !== 0);
     const usage = await usageOf([process.pid, ...workerPids, ...orphans.map(({ saved }) => saved.pid)]);
     return {
@@ -87,8 +87,8 @@ export class StatusReporter {
     const seen = look(pool);
     const http = this.#supervisor.pools.get(`${pool.name}/http`)?.version.listeners[0];
     const state = stateOf(pool);
-    const troubled = state === "degraded" || (state === "starting" && pool.lastFailure !== null);
-    const nextTryAt = pool.nextTryAt();
+    const troubled = state === "degraded" || (state === "starting" && pool.crew.lastFailure !== null);
+    const nextTryAt = pool.nextTryAt;
     return {
       name: pool.name,
       protocol: spec.protocol,
@@ -97,7 +97,7 @@ export class StatusReporter {
       http: http === undefined ? null : httpUrl(http.address),
       mode: spec.sizing.mode,
       state,
-      reason: troubled ? pool.troubles() : null,
+      reason: troubled ? pool.troubles : null,
       nextTryAt: nextTryAt === null ? null : new Date(nextTryAt).toISOString(),
       generation,
       probe: null,
@@ -116,14 +116,14 @@ export class StatusReporter {
 
   #requests(pool: Pool, seen: readonly Seen[]): PoolStatus["requests"] {
     const boards = seen.map(({ board }) => board).filter((board) => board !== null);
-    const latency = boards.reduce((sum, board) => addHistogram(sum, board.latency), pool.tally.latency);
+    const latency = boards.reduce((sum, board) => addHistogram(sum, board.latency), pool.crew.tally.latency);
     const sum = (of: (board: ScoreboardSnapshot) => number) =>
       boards.reduce((total, board) => total + of(board), 0);
     return {
       total: totalRequests(pool, seen),
       active: sum((board) => board.active),
       perSecond: this.#rates.get(pool.name)?.perSecond ?? null,
-      failed: pool.tally.failed + sum((board) => board.failed),
+      failed: pool.crew.tally.failed + sum((board) => board.failed),
       slow: null,
       timedOut: null,
       latencyMs: {
@@ -153,11 +153,11 @@ export class StatusReporter {
 }
 
 function look(pool: Pool): Seen[] {
-  return [...pool.workers].map((worker) => ({ worker, board: worker.scoreboard?.read() ?? null }));
+  return [...pool.crew.workers].map((worker) => ({ worker, board: worker.scoreboard?.read() ?? null }));
 }
 
 function totalRequests(pool: Pool, seen: readonly Seen[]): number {
-  return seen.reduce((total, { board }) => total + (board?.requests ?? 0), pool.tally.requests);
+  return seen.reduce((total, { board }) => total + (board?.requests ?? 0), pool.crew.tally.requests);
 }
 
 function stateOf(pool: Pool): PoolState {
@@ -194,14 +194,14 @@ function countWorkers(pool: Pool, seen: readonly Seen[], orphans: readonly Orpha
 }
 
 function restartsOf(pool: Pool): PoolStatus["restarts"] {
-  const { crashed, recycled, reloaded } = pool.tally;
+  const { crashed, recycled, reloaded } = pool.crew.tally;
   return { total: crashed + recycled + reloaded, crashed, recycled, reloaded };
 }
 
 /** Slots that should have a worker and have none: it is being waited with. */
 function vacantSlots(pool: Pool): ProcessStatus[] {
   if (pool.stopping) return [];
-  const taken = new Set([...pool.workers].map(({ slot }) => slot));
+  const taken = new Set([...pool.crew.workers].map(({ slot }) => slot));
   const rows: ProcessStatus[] = [];
   for (let slot = 0; slot < pool.wanted; slot++) {
     if (!taken.has(slot))
@@ -243,7 +243,7 @@ function emptyProcess(
 }
 
 function lastExit(pool: Pool, slot: number): ProcessStatus["lastExit"] {
-  const exit = pool.lastExits.get(slot);
+  const exit = pool.crew.lastExits.get(slot);
   return exit === undefined ? null : { ...exit, at: iso(exit.at) };
 }
 

@@ -16,7 +16,7 @@ import { LogLines } from "./log-lines.ts";
 import { Orphans } from "./orphans.ts";
 import { Pool } from "./pool.ts";
 import type { NewEvent, PoolContext } from "./pool-context.ts";
-import { openPool, type PoolPlan, poolsOf } from "./pool-plan.ts";
+import { httpUrl, openPool, type PoolPlan, poolsOf } from "./pool-plan.ts";
 import type { RunDir, SavedState } from "./run-dir.ts";
 
 /** Node's timers hold no more than 2^31-1 ms. */
@@ -186,23 +186,25 @@ export class Supervisor {
     const handles = this.#queue;
     this.#queue = [];
     for (const handle of handles) handle();
-    this.#stopPools();
+    // One time for the whole turn: what comes due while it is taken belongs to the next.
+    const now = this.clock.monotonic();
+    this.#stopPools(now);
     for (const [name, pool] of this.pools) {
-      pool.turn();
+      pool.turn(now);
       if (pool.gone) this.#removePool(name, pool);
       else if (pool.startedUp) this.orphans.drain(pool.version.spec.timeouts.stopMs, name);
     }
-    this.orphans.turn();
+    this.orphans.turn(now);
     this.#saveState();
     if (this.#stopping !== null && this.pools.size === 0 && this.orphans.all.length === 0) this.#finish();
-    else this.#sleep();
+    else this.#sleep(now);
   }
 
-  #sleep(): void {
+  #sleep(now: number): void {
     clearTimeout(this.#timer);
     const deadline = Math.min(
-      this.orphans.deadline(),
-      ...[...this.pools.values()].map((pool) => pool.deadline()),
+      this.orphans.deadline(now),
+      ...[...this.pools.values()].map((pool) => pool.deadline(now)),
     );
     if (deadline === Number.POSITIVE_INFINITY) return;
     const delay = Math.min(LONGEST_SLEEP_MS, Math.max(0, Math.ceil(deadline - this.clock.monotonic())));
@@ -210,10 +212,10 @@ export class Supervisor {
   }
 
   /** Front to back: the HTTP listeners first, then the pools behind them, so that what is accepted is still answered. */
-  #stopPools(): void {
+  #stopPools(now: number): void {
     if (this.#stopping === null) return;
     const { fast, deadline } = this.#stopping;
-    const graceMs = Math.max(0, deadline - this.clock.monotonic());
+    const graceMs = Math.max(0, deadline - now);
     for (const [name, pool] of this.pools) {
       if (fast || !this.pools.has(`${name}/http`)) pool.stop({ kind: "supervisor-stop", fast }, graceMs);
     }

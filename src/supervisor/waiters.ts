@@ -5,7 +5,8 @@ import { OperationError } from "../control/target.ts";
 interface Goal {
   /** What they wait for: `recycle worker 2 of pool "web"`. */
   readonly what: string;
-  readonly reached: () => boolean;
+  /** @param now monotonic milliseconds */
+  readonly reached: (now: number) => boolean;
   /** Why it cannot be reached any more; `null` while it can. */
   readonly failed: () => OperationError | null;
 }
@@ -25,11 +26,11 @@ export class Waiters {
     });
   }
 
-  check(): void {
+  check(now: number): void {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const waiter of waiting) {
-      if (waiter.reached()) waiter.resolve();
+      if (waiter.reached(now)) waiter.resolve();
       else this.#goOn(waiter, waiter.failed());
     }
   }

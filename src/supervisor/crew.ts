@@ -1,0 +1,207 @@
+/** A pool's workers: starts and stops them as told, steps each through its life, and keeps the books of how they ended. */
+
+import type { EffectivePool } from "../config/types.ts";
+import { afterCrash, afterReady, type Backoff, calm } from "../core/backoff.ts";
+import type { ExitCause, LostRequest, StartCause, StopCause } from "../core/events.ts";
+import { describeExit } from "../core/exits.ts";
+import type { PlannedWorker } from "../core/plan.ts";
+import type { FailedStart } from "../core/rollout.ts";
+import { failedToStart, nextTick, step, type WorkerInput } from "../core/worker.ts";
+import type { Launch } from "../runtimes/launch.ts";
+import type { Listener } from "./listeners.ts";
+import type { PoolContext } from "./pool-context.ts";
+import { WorkerProcess } from "./process.ts";
+import type { SavedWorker } from "./run-dir.ts";
+import { Tally } from "./tally.ts";
+
+/** One version of a pool's code and configuration. */
+export interface Version {
+  readonly generation: number;
+  readonly spec: EffectivePool;
+  readonly listeners: readonly Listener[];
+  readonly launch: (spec: EffectivePool) => Launch;
+}
+
+export interface StartFailure extends FailedStart {
+  /** The worker's last lines. */
+  readonly output: readonly string[];
+}
+
+export interface LastExit {
+  readonly code: number | null;
+  readonly signal: string | null;
+  readonly cause: ExitCause["kind"];
+  /** Epoch milliseconds. */
+  readonly at: number;
+}
+
+export class Crew {
+  readonly tally = new Tally();
+  /** By slot. */
+  readonly lastExits = new Map<number, LastExit>();
+  /** Why a slot that should have a worker has none. */
+  readonly vacated = new Map<number, StartCause>();
+  /** The last start that failed; `null` once a worker has got ready since. */
+  lastFailure: StartFailure | null = null;
+  /** How many starts have failed, ever. */
+  failedStarts = 0;
+  backoff: Backoff = calm;
+  /** Whether those who leave have successors, so that idle kept connections are worth keeping. */
+  succeeded = true;
+
+  readonly #pool: string;
+  readonly #context: PoolContext;
+  readonly #workers = new Map<number, WorkerProcess>();
+  #nextId = 1;
+
+  constructor(pool: string, context: PoolContext) {
+    this.#pool = pool;
+    this.#context = context;
+  }
+
+  get workers(): IterableIterator<WorkerProcess> {
+    return this.#workers.values();
+  }
+
+  get size(): number {
+    return this.#workers.size;
+  }
+
+  /** As the planner sees them. */
+  planned(): PlannedWorker[] {
+    return [...this.#workers.values()].map(({ id, slot, generation, pid, replace, state }) => {
+      const phase = state.kind === "starting" || state.kind === "ready" ? state.kind : "leaving";
+      return { id, slot, generation, pid, replace, phase };
+    });
+  }
+
+  save(): SavedWorker[] {
+    return [...this.#workers.values()].map((worker) => worker.save()).filter((saved) => saved !== undefined);
+  }
+
+  start(version: Version, slot: number, cause: StartCause): void {
+    const { spec, generation, listeners, launch } = version;
+    const { clock, runDir } = this.#context;
+    const id = this.#nextId++;
+    const now = { monotonic: clock.monotonic(), epoch: clock.now() };
+    const request = { id, slot, generation, pool: spec, launch: launch(spec), listeners, runDir, now };
+    const feed = (input: WorkerInput) => this.#context.enqueue(() => this.#feed(worker, input));
+    const worker: WorkerProcess = new WorkerProcess(request, {
+      onReady: () => feed({ kind: "ready" }),
+      onExit: (code, signal) => feed({ kind: "exited", code, signal }),
+      onSpawnFailed: (error) => feed({ kind: "spawn-failed", error }),
+      onRecycleAsked: (reason) =>
+        this.#context.enqueue(() => {
+          worker.replace ??= { kind: "asked", reason };
+        }),
+      onLine: (stream, { text, truncated }) => {
+        const at = new Date(clock.now()).toISOString();
+        const who = { pool: this.#pool, slot, pid: worker.pid };
+        this.#context.logLine({ at, ...who, stream, line: text, ...(truncated ? { truncated } : {}) });
+      },
+    });
+    this.#workers.set(id, worker);
+    this.vacated.delete(slot);
+    this.#context.emit({ type: "worker-starting", ...this.#who(worker), cause });
+  }
+
+  /** @param graceMs how long it may take to finish; with a fast stop it is killed at once */
+  stop(id: number, cause: StopCause, graceMs: number): void {
+    const worker = this.#workers.get(id);
+    if (worker === undefined) return;
+    const fast = cause.kind === "supervisor-stop" && cause.fast;
+    this.#feed(worker, fast ? { kind: "kill", cause } : { kind: "stop", cause, graceMs });
+  }
+
+  /** Takes every worker that is due one step further. */
+  tick(now: number): void {
+    for (const worker of [...this.#workers.values()]) {
+      if (nextTick(worker.state) <= now) this.#feed(worker, { kind: "tick" });
+    }
+  }
+
+  /** When {@link tick} is next due. */
+  deadline(): number {
+    return Math.min(...[...this.#workers.values()].map((worker) => nextTick(worker.state)));
+  }
+
+  /** What failed before may have been mended: it is tried at once. The record of crashes stays. */
+  forgive(): void {
+    this.backoff = { ...calm, crashes: this.backoff.crashes };
+    this.lastFailure = null;
+  }
+
+  /** One step of one worker: the table decides, this performs and tells. */
+  #feed(worker: WorkerProcess, input: WorkerInput): void {
+    const before = worker.state;
+    const { state, effects } = step(before, input, this.#context.clock.monotonic());
+    worker.state = state;
+    for (const effect of effects) worker.perform(effect, this.succeeded ? "keep" : "close");
+    if (state.kind === before.kind) return;
+    if (state.kind === "ready") this.#onReady(worker);
+    else if (state.kind === "gone")
+      this.#onGone(worker, state.exit, state.wasReady ? state.readyForMs : null, input);
+    else if (state.kind === "draining") {
+      const deadlineMs = Math.max(0, Math.round(state.nextAt - state.since));
+      this.#context.emit({ type: "worker-draining", ...this.#who(worker), cause: state.cause, deadlineMs });
+    } else if (state.kind === "killing") {
+      const afterMs = Math.round(this.#context.clock.monotonic() - state.since);
+      this.#context.emit({ type: "worker-killing", ...this.#who(worker), cause: state.cause, afterMs });
+    }
+  }
+
+  #onReady(worker: WorkerProcess): void {
+    this.backoff = afterReady(this.backoff);
+    this.lastFailure = null;
+    const tookMs = this.#context.clock.now() - worker.startedAt;
+    this.#context.emit({ type: "worker-ready", ...this.#who(worker), tookMs });
+  }
+
+  #onGone(worker: WorkerProcess, exit: ExitCause, readyForMs: number | null, input: WorkerInput): void {
+    const { code, signal } = input.kind === "exited" ? input : { code: null, signal: null };
+    const last = worker.scoreboard?.read() ?? null;
+    this.#workers.delete(worker.id);
+    this.tally.addWorker(last);
+    this.tally.addExit(exit);
+    this.lastExits.set(worker.slot, { code, signal, cause: exit.kind, at: this.#context.clock.now() });
+    const unasked = failedToStart(exit) || exit.kind === "crashed";
+    const lost: readonly LostRequest[] = exit.kind === "stopped" ? [] : (last?.current ?? []);
+    this.#context.emit({
+      type: "worker-exited",
+      ...this.#who(worker),
+      code,
+      signal,
+      cause: exit,
+      uptimeMs: this.#context.clock.now() - worker.startedAt,
+      requests: last?.requests ?? null,
+      lost,
+      output: unasked ? worker.lastLines : [],
+    });
+    if (unasked) this.#onUnasked(worker, exit, readyForMs, describeExit(exit, code, signal));
+  }
+
+  /** It will be missed: a successor is due, if not at once then after the backoff. */
+  #onUnasked(worker: WorkerProcess, exit: ExitCause, readyForMs: number | null, how: string): void {
+    const { clock, random } = this.#context;
+    const because = exit.kind === "stopped" || exit.kind === "killed" ? exit.cause.kind : exit.kind;
+    this.vacated.set(worker.slot, { kind: "replace", pid: worker.pid, because });
+    this.backoff = afterCrash(this.backoff, worker.pool.restart, readyForMs, clock.monotonic(), random());
+    if (failedToStart(exit)) this.#onStartFailed(worker, how);
+    const delayMs = Math.round(this.backoff.retryAt - clock.monotonic());
+    if (delayMs <= 0) return;
+    const attempt = this.backoff.failures;
+    this.#context.emit({ type: "worker-backoff", pool: this.#pool, slot: worker.slot, attempt, delayMs });
+  }
+
+  #onStartFailed(worker: WorkerProcess, how: string): void {
+    const reason = `worker ${worker.slot} of pool "${this.#pool}" ${how}`;
+    this.failedStarts += 1;
+    this.lastFailure = { generation: worker.generation, reason, output: [...worker.lastLines] };
+    // What an operator wanted replaced serves on: its successor would not start either.
+    for (const other of this.#workers.values()) if (other.replace?.kind === "recycle") other.replace = null;
+  }
+
+  #who(worker: WorkerProcess): { pool: string; slot: number; pid: number; generation: number } {
+    return { pool: this.#pool, slot: worker.slot, pid: worker.pid, generation: worker.generation };
+  }
+}
