@@ -12,12 +12,14 @@ const io: Io = {
   isTty: process.stdout.isTTY === true,
 };
 
-for (const stream of [process.stdout, process.stderr]) {
+/** What kept us from writing what we had to say. */
+let unwritten: Error | undefined;
+const note = (error: NodeJS.ErrnoException | null | undefined): void => {
   // `gwpm logs -f | head`: that nobody reads on is no error. Whoever writes for long looks at the stream.
-  stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-  });
-}
+  if (error && error.code !== "EPIPE" && error.code !== "ERR_STREAM_DESTROYED") unwritten ??= error;
+};
+process.stdout.on("error", note);
+process.stderr.on("error", note);
 process.once("uncaughtException", (error) => void tell(error, io).then(leave));
 
 leave(await main(process.argv.slice(2), io));
@@ -31,7 +33,12 @@ function currentFolder(): string {
   }
 }
 
-/** Ends the process once what was written has arrived; nothing that still ticks may hold it. */
+/** Ends the process once what was written has arrived, or cannot; nothing that still ticks may hold it. */
 function leave(exitCode: number): void {
-  process.stdout.write("", () => process.stderr.write("", () => process.exit(exitCode)));
+  process.stdout.write("", (error) => {
+    note(error);
+    if (unwritten !== undefined)
+      process.stderr.write(`gwpm: cannot write the output: ${unwritten.message}\n`);
+    process.stderr.write("", () => process.exit(unwritten === undefined ? exitCode : exitCode || 1));
+  });
 }
