@@ -35,15 +35,15 @@ export interface RequestReceiver {
   onData(chunk: Buffer): void;
   onDataEnd(): void;
   /** The front end gave the request up; it no longer counts as active. */
-  onAbort(): void;
+  abort(): void;
 }
 
 export interface SessionDelegate {
   /**
    * A request can be served: its PARAMS are complete. Its `stdinEnded` is already true where the end of an empty body followed in the same
-   * chunk.
+   * chunk. Sets the request's `receiver`.
    */
-  onRequest(request: ServerRequest): RequestReceiver;
+  onRequest(request: ServerRequest): void;
   /** Whole records that the session itself answers with. */
   onReply(records: Buffer): void;
   /** A request that no handler will see; it has been answered, except after FCGI_TRUNCATED. */
@@ -159,7 +159,7 @@ export class ServerSession implements RecordSink {
     this.#ready = null;
     for (const request of this.requests()) {
       this.finish(request);
-      request.receiver?.onAbort();
+      request.receiver?.abort();
     }
   }
 
@@ -348,7 +348,7 @@ export class ServerSession implements RecordSink {
   #abort(request: ServerRequest | undefined): void {
     if (request === undefined) return;
     this.finish(request);
-    request.receiver?.onAbort();
+    request.receiver?.abort();
     // The only END_REQUEST without a response: the front end has asked for it (section 5.4).
     this.#delegate.onReply(encodeEndRequest(request.id, ProtocolStatus.REQUEST_COMPLETE));
   }
@@ -356,7 +356,7 @@ export class ServerSession implements RecordSink {
   #dispatch(): void {
     const request = this.#ready!;
     this.#ready = null;
-    request.receiver = this.#delegate.onRequest(request);
+    this.#delegate.onRequest(request);
   }
 
   /** Answers a request that was begun; the connection is closed after it, as the peer and we may not agree on what was sent. */

@@ -37,7 +37,7 @@ export class RecordedRequest implements RequestReceiver {
     this.dataComplete = true;
   }
 
-  onAbort(): void {
+  abort(): void {
     this.aborted = true;
   }
 }
@@ -71,7 +71,7 @@ export function record(options: Partial<SessionOptions> = {}): Recording {
       onRequest(request) {
         const recorded = new RecordedRequest(request);
         requests.push(recorded);
-        return recorded;
+        request.receiver = recorded;
       },
       onReply: (records) => replies.push(records),
       onRefused: (error) => errors.push(error),
