@@ -61,7 +61,8 @@ ${cases.join("\n")}
   esac
   _arguments -s '1: :' $flags '*:file:_files'
 }
-compdef _gwpm gwpm
+# Autoloaded from fpath, this file is the function itself; evaluated, it has to announce it.
+if [[ $funcstack[1] == _gwpm ]]; then _gwpm "$@"; else compdef _gwpm gwpm; fi
 `;
 }
 

@@ -190,7 +190,7 @@ export const POOL_OPTIONS = {
   concurrency: {
     kind: integer({ min: 1, max: 65_535 }),
     default: 100,
-    doc: "Requests that one worker serves at a time; it decides what “busy” means.",
+    doc: "Requests that one worker serves at a time; it decides when a worker counts as saturated.",
   },
   "recycle.maxRequests": {
     type: "whole number",
