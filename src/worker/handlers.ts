@@ -100,13 +100,16 @@ function namedHandler(name: string, value: unknown): GatewayHandler | undefined 
 
 /** Of a plain object only, such as `module.exports = { gateway }`: an app may carry properties of any name. */
 function property(value: unknown, name: string): unknown {
-  const plain =
-    typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
-  return plain ? (value as Unknown)[name] : undefined;
+  return isPlainObject(value) ? value[name] : undefined;
 }
 
+/** What `import` makes of a CommonJS module that exports nothing. */
 function isEmptyObject(value: unknown): boolean {
-  return typeof value === "object" && value !== null && Object.keys(value).length === 0;
+  return isPlainObject(value) && Object.keys(value).length === 0;
+}
+
+function isPlainObject(value: unknown): value is Unknown {
+  return typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
 }
 
 function isFunction(value: unknown): value is (...args: unknown[]) => unknown {

@@ -5,7 +5,7 @@ import { requestHeaders } from "../../protocol/cgi/request-headers.ts";
 import type { BodySink, Exchange } from "../exchange.ts";
 import { clientGone, ExchangeContext } from "../request-context.ts";
 import { originalUrl, stripBasePath } from "../request-url.ts";
-import type { GatewaySocket } from "./socket.ts";
+import type { NodeSocket } from "./socket.ts";
 
 const EXCHANGE = Symbol("gwpm.exchange");
 const SOCKET = Symbol("gwpm.socket");
@@ -16,18 +16,18 @@ const ALONE = Symbol("gwpm.destroyedAlone");
  * What differs from its base class are *own* properties: express sets the prototype of every request to its own, which inherits from
  * `http.IncomingMessage` and knows nothing of subclasses.
  */
-export class GatewayRequest extends IncomingMessage {
+export class NodeRequest extends IncomingMessage {
   override readonly gateway: ExchangeContext;
   declare _destroy: (error: Error | null, callback: (error?: Error | null) => void) => void;
   declare _addHeaderLines: (list: string[], count: number) => void;
   declare _dumped: boolean;
   [EXCHANGE]: Exchange;
-  [SOCKET]: GatewaySocket;
+  [SOCKET]: NodeSocket;
   [TAKEN]: boolean;
   /** Set where the body fails while the response may still be sent, or has been. */
   [ALONE]: boolean;
 
-  constructor(exchange: Exchange, socket: GatewaySocket, basePath: string) {
+  constructor(exchange: Exchange, socket: NodeSocket, basePath: string) {
     super(socket as never);
     const { params } = exchange;
     const url = originalUrl(params);
@@ -57,7 +57,7 @@ function setVersion(request: IncomingMessage, protocol: string | undefined): voi
 }
 
 /** Nothing of the body is fetched, and an empty one costs nothing, until somebody reads. */
-function read(this: GatewayRequest): void {
+function read(this: NodeRequest): void {
   const exchange = this[EXCHANGE];
   if (this[TAKEN]) {
     exchange.resumeBody();
@@ -69,9 +69,9 @@ function read(this: GatewayRequest): void {
 }
 
 class RequestBody implements BodySink {
-  readonly #request: GatewayRequest;
+  readonly #request: NodeRequest;
 
-  constructor(request: GatewayRequest) {
+  constructor(request: NodeRequest) {
     this.#request = request;
   }
 
@@ -95,7 +95,7 @@ class RequestBody implements BodySink {
 }
 
 /** As IncomingMessage does: a request that is destroyed before its end takes its connection (here: the exchange) with it. */
-function destroy(this: GatewayRequest, error: Error | null, callback: (error?: Error | null) => void): void {
+function destroy(this: NodeRequest, error: Error | null, callback: (error?: Error | null) => void): void {
   if (!this.readableEnded || !this.complete) {
     this.aborted = true;
     this.emit("aborted");
@@ -107,7 +107,7 @@ function destroy(this: GatewayRequest, error: Error | null, callback: (error?: E
 
 /** An error that nobody listens for is not worth a crash. */
 function finishDestroy(
-  request: GatewayRequest,
+  request: NodeRequest,
   error: Error | null,
   callback: (error?: Error | null) => void,
 ): void {
@@ -115,7 +115,7 @@ function finishDestroy(
 }
 
 /** The front end has gone away. */
-export function abortRequest(request: GatewayRequest): void {
+export function abortRequest(request: NodeRequest): void {
   request.gateway.abort();
   if (!request.destroyed) request.destroy(clientGone());
 }
@@ -124,7 +124,7 @@ export function abortRequest(request: GatewayRequest): void {
  * The response is complete, and with it the request is over on the wire: unlike HTTP/1, FastCGI delivers no body after it. Who was reading
  * one that has not fully arrived gets an error, never an end that looks clean.
  */
-export function settleRequest(request: GatewayRequest): void {
+export function settleRequest(request: NodeRequest): void {
   if (request.destroyed) return;
   if (request[TAKEN]) {
     if (!request.complete) destroyAlone(request, answeredEarly());
@@ -139,7 +139,7 @@ export function settleRequest(request: GatewayRequest): void {
   request.resume();
 }
 
-function destroyAlone(request: GatewayRequest, error: Error): void {
+function destroyAlone(request: NodeRequest, error: Error): void {
   request[ALONE] = true;
   request.destroy(error);
 }
@@ -150,7 +150,7 @@ function answeredEarly(): Error {
   });
 }
 
-function hasListeners(request: GatewayRequest): boolean {
+function hasListeners(request: NodeRequest): boolean {
   return (
     request.listenerCount("close") > 0 ||
     request.listenerCount("end") > 0 ||

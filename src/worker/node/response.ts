@@ -13,7 +13,7 @@ import {
 } from "node:http";
 import { encodeHead } from "../../protocol/cgi/response-head.ts";
 import type { Exchange } from "../exchange.ts";
-import type { GatewaySocket } from "./socket.ts";
+import type { NodeSocket } from "./socket.ts";
 
 type Callback = (error?: Error | null) => void;
 type HeaderValue = number | string | readonly string[];
@@ -24,8 +24,8 @@ const WIRE = Symbol("gwpm.wire");
 /** Where OutgoingMessage notes that write() has returned false; a symbol of its own, which has no other name. */
 const NEED_DRAIN = internalSymbol("kNeedDrain");
 
-/** What differs are own properties, see GatewayRequest. */
-export class GatewayResponse extends ServerResponse {
+/** What differs are own properties, see NodeRequest. */
+export class NodeResponse extends ServerResponse {
   declare _header: string | null;
   declare _headerSent: boolean;
   declare _hasBody: boolean;
@@ -41,7 +41,7 @@ export class GatewayResponse extends ServerResponse {
   declare _writeRaw: (data: string, encoding: BufferEncoding, callback?: Callback) => boolean;
   [WIRE]: Wire;
 
-  constructor(request: IncomingMessage, exchange: Exchange, socket: GatewaySocket, onFinished: () => void) {
+  constructor(request: IncomingMessage, exchange: Exchange, socket: NodeSocket, onFinished: () => void) {
     super(request);
     (this as { socket: unknown }).socket = socket;
     this[WIRE] = new Wire(exchange, socket, onFinished);
@@ -55,7 +55,7 @@ export class GatewayResponse extends ServerResponse {
 /** The way of one response to its exchange. */
 class Wire {
   readonly exchange: Exchange;
-  readonly socket: GatewaySocket;
+  readonly socket: NodeSocket;
   readonly onFinished: () => void;
   /** The head says how long the body is. */
   lengthKnown = false;
@@ -66,7 +66,7 @@ class Wire {
   /** What Node wants called once everything is written, among it what emits 'finish'. */
   callbacks: Callback[] | undefined;
 
-  constructor(exchange: Exchange, socket: GatewaySocket, onFinished: () => void) {
+  constructor(exchange: Exchange, socket: NodeSocket, onFinished: () => void) {
     this.exchange = exchange;
     this.socket = socket;
     this.onFinished = onFinished;
@@ -104,7 +104,7 @@ class Wire {
 }
 
 /** Composes the head; like Node's own it is sent with the first bytes of the body. */
-function storeHeader(this: GatewayResponse, _firstLine: string, headers: HeaderSource): void {
+function storeHeader(this: NodeResponse, _firstLine: string, headers: HeaderSource): void {
   const list = this.getHeaderNames().length > 0 ? storedHeaders(headers) : givenHeaders(headers);
   const promised = contentLengthOf(list);
   if (promised !== undefined) this._contentLength = Number(promised);
@@ -116,7 +116,7 @@ function storeHeader(this: GatewayResponse, _firstLine: string, headers: HeaderS
 }
 
 /** Node's rule: end() with all of the body has set `_contentLength`, unless the app has removed the header or there is no body. */
-function mayPromise(response: GatewayResponse): boolean {
+function mayPromise(response: NodeResponse): boolean {
   return response._hasBody && typeof response._contentLength === "number" && !response._removedContLen;
 }
 
@@ -178,7 +178,7 @@ function oddHeaders(): Error {
 
 /** Called by write(), end() and flushHeaders() with what they have encoded and checked. */
 function send(
-  this: GatewayResponse,
+  this: NodeResponse,
   data: string | Buffer,
   encoding?: BufferEncoding | null,
   callback?: Callback | null,
@@ -207,18 +207,14 @@ function send(
  * After writeHead() and end(body) the length is known as well. Node chunks such a response; here it is the only way by which an SCGI
  * front end can tell a whole response from one that broke off.
  */
-function withLength(
-  response: GatewayResponse,
-  data: string | Buffer,
-  encoding?: BufferEncoding | null,
-): string {
+function withLength(response: NodeResponse, data: string | Buffer, encoding?: BufferEncoding | null): string {
   const head = response._header!;
   if (response[WIRE].lengthKnown || !response._hasBody || response._removedContLen) return head;
   const length = typeof data === "string" ? Buffer.byteLength(data, encoding ?? "utf8") : data.length;
   return `${head.slice(0, -2)}Content-Length: ${length}\r\n\r\n`;
 }
 
-function drain(response: GatewayResponse): void {
+function drain(response: NodeResponse): void {
   const state = response as unknown as Record<symbol, boolean>;
   if (response.finished || !state[NEED_DRAIN]) return;
   state[NEED_DRAIN] = false;
@@ -227,7 +223,7 @@ function drain(response: GatewayResponse): void {
 
 /** 100 Continue, 102 and 103 are the front end's to send: in a CGI response they break it. */
 function dropInterim(
-  this: GatewayResponse,
+  this: NodeResponse,
   _data: string,
   _encoding: BufferEncoding,
   callback?: Callback,
@@ -236,12 +232,7 @@ function dropInterim(
   return true;
 }
 
-function end(
-  this: GatewayResponse,
-  chunk?: unknown,
-  encoding?: unknown,
-  callback?: unknown,
-): GatewayResponse {
+function end(this: NodeResponse, chunk?: unknown, encoding?: unknown, callback?: unknown): NodeResponse {
   const wire = this[WIRE];
   const realEnd = ServerResponse.prototype.end as (...args: unknown[]) => unknown;
   if (this.finished) {
@@ -259,7 +250,7 @@ function end(
 }
 
 /** The response, or its front end, is gone: nothing more is written. */
-export function closeResponse(response: GatewayResponse): void {
+export function closeResponse(response: NodeResponse): void {
   if (response._closed) return;
   response.destroyed = true;
   response._closed = true;

@@ -8,7 +8,7 @@ const HIGH_WATER_MARK = 65_536;
 /** OutgoingMessage.end() sets `corked` on it; nothing reads it. */
 const NO_WRITABLE_STATE = { corked: 0 };
 
-export class GatewaySocket extends EventEmitter {
+export class NodeSocket extends EventEmitter {
   readonly connecting = false;
   readonly pending = false;
   readonly readableHighWaterMark = HIGH_WATER_MARK;
@@ -145,7 +145,7 @@ export class GatewaySocket extends EventEmitter {
   uncork(): void {}
 }
 
-function emitClose(socket: GatewaySocket, error: Error | undefined): void {
+function emitClose(socket: NodeSocket, error: Error | undefined): void {
   if (error !== undefined && socket.listenerCount("error") > 0) socket.emit("error", error);
   socket.emit("close", error !== undefined);
 }

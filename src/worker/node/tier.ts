@@ -4,9 +4,9 @@ import type { EventEmitter } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Exchange, ExchangeHandler } from "../exchange.ts";
 import { reportHandlerError } from "../handler-error.ts";
-import { abortRequest, GatewayRequest, settleRequest } from "./request.ts";
-import { closeResponse, GatewayResponse } from "./response.ts";
-import { GatewaySocket } from "./socket.ts";
+import { abortRequest, NodeRequest, settleRequest } from "./request.ts";
+import { closeResponse, NodeResponse } from "./response.ts";
+import { NodeSocket } from "./socket.ts";
 
 /** What `http.createServer()` takes. */
 export type NodeListener = (request: IncomingMessage, response: ServerResponse) => unknown;
@@ -28,18 +28,18 @@ export function nodeTier(listener: NodeListener, basePath: string): ExchangeHand
 
 /** One request with what belongs to it. */
 class Call {
-  readonly request: GatewayRequest;
-  readonly response: GatewayResponse;
-  readonly #socket: GatewaySocket;
+  readonly request: NodeRequest;
+  readonly response: NodeResponse;
+  readonly #socket: NodeSocket;
   readonly #exchange: Exchange;
 
   constructor(exchange: Exchange, basePath: string) {
     this.#exchange = exchange;
-    this.#socket = new GatewaySocket(exchange);
+    this.#socket = new NodeSocket(exchange);
     this.#socket.onDestroy = (error) => this.#breakOff(error);
     this.#socket.onTimeout = () => this.#timedOut();
-    this.request = new GatewayRequest(exchange, this.#socket, basePath);
-    this.response = new GatewayResponse(this.request, exchange, this.#socket, () => this.#finished());
+    this.request = new NodeRequest(exchange, this.#socket, basePath);
+    this.response = new NodeResponse(this.request, exchange, this.#socket, () => this.#finished());
     exchange.onAbort = () => this.#close(undefined);
   }
 
