@@ -27,7 +27,11 @@ const PRELOAD = /^(--import|--loader|--experimental-loader|--require|-r)(=|$)|^-
 export const thisHost: Host = {
   uid: process.getuid?.() ?? -1,
   get home() {
-    return homedir();
+    try {
+      return homedir();
+    } catch {
+      return "/"; // A uid without an entry in passwd, as containers have them.
+    }
   },
   nodeVersion: process.version,
   // Not in the types of Node 20, which has no such feature.
