@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Context, JsonSchema, Kind } from "./kind.ts";
 import { OFF } from "./kinds.ts";
 import { nearest } from "./nearest.ts";
-import { objectSchema } from "./object-schema.ts";
+import { objectSchema, patternPrefix } from "./object-schema.ts";
 import {
   groupOf,
   isGroup,
@@ -62,8 +62,8 @@ function readGroup(group: OptionGroup, value: unknown, place: Place, reading: Re
   }
   const given = value as Record<string, unknown>;
   for (const key of Object.keys(given)) {
-    const node = group.children.get(key);
     if (given[key] === undefined) continue;
+    const node = patternPrefix(key) === undefined ? group.children.get(key) : undefined;
     if (node !== undefined) readNode(node, given[key], place.at(key), reading);
     else if (!reading.readOther(key, given[key], place.at(key))) {
       place.at(key).failKey(unknownKey(key, group, reading.table));
