@@ -1,4 +1,4 @@
-/** Whether a response has a body, and how long it is (RFC 9110 §6.4.1 and §8.6). */
+/** Whether a message has a body, and how long it is (RFC 9110 §6.4.1 and §8.6). */
 
 /** `null`: until the end of the stream. */
 export type BodyLength = number | null;
@@ -27,4 +27,9 @@ export function contentLength(headers: readonly string[]): BodyLength {
     length = value;
   }
   return length;
+}
+
+/** Methods for which "no body" has to be said (RFC 9110 §8.6). */
+export function expectsBody(method: string): boolean {
+  return method === "POST" || method === "PUT" || method === "PATCH";
 }

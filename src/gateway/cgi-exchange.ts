@@ -85,7 +85,7 @@ export class CgiExchange extends Exchange {
     const wire = this.#wire;
     let opening: Buffer;
     try {
-      opening = wire.opening(callVariables(this.call));
+      opening = wire.opening(callVariables(this.call, wire.needsLength));
     } catch (error) {
       this.fail(error as Error); // A variable that the protocol cannot express: the caller's mistake.
       return;

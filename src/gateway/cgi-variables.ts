@@ -1,13 +1,18 @@
 /** The CGI variables of a call (RFC 3875 §4.1): those that follow from the request, and over them those that the caller gives. */
 
 import { requestVariables } from "../protocol/cgi/request-variables.ts";
+import { expectsBody } from "./body-length.ts";
+import { hasField } from "./hop-by-hop.ts";
 import type { Call } from "./upstream.ts";
 
 /** What a caller who does not say is taken for: somebody on this machine. */
 const LOCAL = "127.0.0.1";
 
-export function callVariables({ method, uri, headers, params, length }: Call): Map<string, string> {
+/** @param always whether to say CONTENT_LENGTH=0 where there is no body; else it is empty, as nginx sends it, and programs see no such header */
+export function callVariables(call: Call, always: boolean): Map<string, string> {
+  const { method, uri, headers, params, body, length } = call;
   const { name, port } = serverOf(headers);
+  const isSaid = always || body !== null || expectsBody(method) || hasField(headers, "content-length");
   const variables = requestVariables(
     {
       method,
@@ -15,7 +20,7 @@ export function callVariables({ method, uri, headers, params, length }: Call): M
       remoteAddress: LOCAL,
       serverName: name,
       serverPort: port,
-      ...(length === null ? {} : { contentLength: length }),
+      ...(length === null || !isSaid ? {} : { contentLength: length }),
     },
     headers,
   );

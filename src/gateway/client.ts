@@ -5,7 +5,7 @@ import { type Address, formatAddress } from "../core/address.ts";
 import { contentLength } from "./body-length.ts";
 import { CgiUpstream } from "./cgi-upstream.ts";
 import { abortError, bodyError, GatewayError } from "./errors.ts";
-import { endToEnd } from "./hop-by-hop.ts";
+import { endToEnd, hasField } from "./hop-by-hop.ts";
 import { HttpUpstream } from "./http-upstream.ts";
 import type { GatewayProtocol, GatewayRequest, GatewayResponse, GatewayTimeouts } from "./types.ts";
 import { type Call, StaleConnection, type Upstream, type UpstreamOptions } from "./upstream.ts";
@@ -125,6 +125,5 @@ export class GatewayClient {
 
 /** Programs make URLs of it, and HTTP/1.1 demands it (RFC 9112 §3.2). */
 function withHost(headers: string[]): string[] {
-  const has = headers.some((text, i) => i % 2 === 0 && text.toLowerCase() === "host");
-  return has ? headers : ["Host", "localhost", ...headers];
+  return hasField(headers, "host") ? headers : ["Host", "localhost", ...headers];
 }

@@ -30,7 +30,7 @@ export abstract class Exchange {
   #over = false;
   #stderr = "";
   #silence: Silence | undefined;
-  #headTimer: NodeJS.Timeout | undefined;
+  #headLimit: Silence | undefined;
   #resolve!: (response: GatewayResponse) => void;
   #reject!: (error: Error) => void;
 
@@ -115,9 +115,9 @@ export abstract class Exchange {
   protected requestSent(): void {
     const { silenceMs, address } = this.options;
     if (silenceMs === null || this.body !== undefined || this.#over) return;
-    this.#headTimer = setTimeout(
-      () => this.fail(timeoutError(address, "a response head", silenceMs)),
-      silenceMs,
+    // Never touched: what trickles in does not extend it.
+    this.#headLimit = new Silence(silenceMs, () =>
+      this.fail(timeoutError(address, "a response head", silenceMs)),
     );
   }
 
@@ -141,7 +141,7 @@ export abstract class Exchange {
       this.fail(badResponseError(address, (error as Error).message));
       return;
     }
-    clearTimeout(this.#headTimer);
+    this.#headLimit?.stop();
     this.timings.headMs = this.#elapsed();
     this.body = new ResponseBody(length, {
       onWanted: () => {
@@ -196,7 +196,7 @@ export abstract class Exchange {
   #end(): void {
     this.#over = true;
     this.#silence?.stop();
-    clearTimeout(this.#headTimer);
+    this.#headLimit?.stop();
     this.#upload?.stop();
     this.call.signal.removeEventListener("abort", this.#onAbort);
     this.call.onOver();

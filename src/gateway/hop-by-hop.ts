@@ -1,4 +1,4 @@
-/** Header fields that concern one connection alone and are dropped by whoever passes a message on (RFC 9110 §7.6.1). */
+/** Lists of header fields (name, value, …), and the fields in them that concern one connection alone (RFC 9110 §7.6.1). */
 
 const HOP_BY_HOP = new Set([
   "connection",
@@ -37,4 +37,9 @@ function namedByConnection(headers: readonly string[]): Set<string> {
     for (const token of headers[i + 1]!.split(",")) named.add(token.trim().toLowerCase());
   }
   return named;
+}
+
+/** @param name in lower case */
+export function hasField(headers: readonly string[], name: string): boolean {
+  return headers.some((text, i) => i % 2 === 0 && text.toLowerCase() === name);
 }

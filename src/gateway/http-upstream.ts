@@ -4,6 +4,7 @@ import { Agent, type ClientRequest, type IncomingMessage, type RequestOptions, r
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { connectOptions, formatAddress } from "../core/address.ts";
+import { expectsBody } from "./body-length.ts";
 import { hopeless } from "./connect.ts";
 import { badResponseError, connectError, timeoutError, truncatedError } from "./errors.ts";
 import { Exchange } from "./exchange.ts";
@@ -163,9 +164,4 @@ function requestHeaders({ headers, body, length, method }: Call): string[] {
   if (length === null) fields.push("Transfer-Encoding", "chunked");
   else if (body !== null || expectsBody(method)) fields.push("Content-Length", String(length));
   return fields;
-}
-
-/** Methods for which "no body" has to be said (RFC 9110 §8.6). */
-function expectsBody(method: string): boolean {
-  return method === "POST" || method === "PUT" || method === "PATCH";
 }

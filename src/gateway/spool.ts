@@ -4,12 +4,13 @@ import { randomUUID } from "node:crypto";
 import { type FileHandle, open, unlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Readable } from "node:stream";
+import { type Readable, Writable } from "node:stream";
+import { Upload } from "./upload.ts";
 
 export interface SpoolLimits {
-  /** Bytes kept in memory. @default 1 MiB */
+  /** Bytes kept in memory. */
   readonly memory: number;
-  /** Bytes taken at all. @default 4 GiB */
+  /** Bytes taken at all. */
   readonly total: number;
 }
 
@@ -25,52 +26,87 @@ export class SpoolOverflow extends Error {}
 
 /**
  * Reads the source to its end. The file, if one was needed, goes when the stream that reads it is closed, or with the process.
+ * On a failure the source stays intact: a connection, for one, still has to carry the answer that says so.
  *
  * @param onProgress called for each chunk
- * @throws SpoolOverflow, the signal's reason, what the source throws, and what the file system says
+ * @throws SpoolOverflow; the signal's reason; Error of the source or of the file system
  */
-export async function spool(
+export function spool(
   source: Readable,
   signal: AbortSignal,
   onProgress: () => void,
   limits: SpoolLimits = SPOOL_LIMITS,
 ): Promise<Spooled> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  let file: FileHandle | undefined;
-  try {
-    for await (const chunk of chunksOf(source, signal)) {
-      onProgress();
-      length += chunk.length;
-      if (length > limits.total) {
-        throw new SpoolOverflow(`it is longer than ${limits.total} bytes, and SCGI needs to know its length`);
-      }
-      chunks.push(chunk);
-      if (file !== undefined || length > limits.memory) {
-        file ??= await namelessFile();
-        for (const buffered of chunks.splice(0)) await file.appendFile(buffered);
-      }
-    }
-  } catch (error) {
-    await file?.close();
-    throw error;
-  }
-  if (file === undefined) return { length, body: Buffer.concat(chunks, length) };
-  return { length, body: file.createReadStream({ start: 0, autoClose: true }) };
+  return new Promise((resolve, reject) => {
+    const sink = new SpoolSink(limits);
+    const settle = (): void => signal.removeEventListener("abort", onAbort);
+    const fail = (error: Error): void => {
+      settle();
+      upload.stop();
+      sink.destroy();
+      reject(error);
+    };
+    const onAbort = (): void => fail(signal.reason);
+    const upload = new Upload({
+      source,
+      sink,
+      length: null,
+      frame: (chunk) => [chunk],
+      onProgress,
+      onEnd: () => sink.end(),
+      onFailure: (what, cause) => fail(new Error(what, { cause })),
+    });
+    sink.on("error", fail).on("finish", () => {
+      settle();
+      resolve(sink.take());
+    });
+    signal.addEventListener("abort", onAbort);
+    if (signal.aborted) onAbort();
+    else upload.start();
+  });
 }
 
-/** The source stays intact on a failure: a connection, for one, still has to carry the answer that says so. */
-async function* chunksOf(source: Readable, signal: AbortSignal): AsyncGenerator<Buffer> {
-  const chunks = source.iterator({ destroyOnReturn: false });
-  const aborted = new Promise<never>((_, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-  });
-  aborted.catch(() => {}); // It may come when nobody waits any more.
-  for (;;) {
-    const next = await Promise.race([chunks.next(), aborted]);
-    if (next.done === true) return;
-    yield typeof next.value === "string" ? Buffer.from(next.value) : next.value;
+class SpoolSink extends Writable {
+  readonly #limits: SpoolLimits;
+  #length = 0;
+  #chunks: Buffer[] = [];
+  #file: FileHandle | undefined;
+
+  constructor(limits: SpoolLimits) {
+    super({ autoDestroy: false });
+    this.#limits = limits;
+  }
+
+  /** What was written, once it is finished; from then on it is the caller's. */
+  take(): Spooled {
+    const length = this.#length;
+    if (this.#file === undefined) return { length, body: Buffer.concat(this.#chunks, length) };
+    return { length, body: this.#file.createReadStream({ start: 0, autoClose: true }) };
+  }
+
+  override _write(chunk: Buffer, _encoding: string, done: (error?: Error) => void): void {
+    this.#store([chunk]).then(() => done(), done);
+  }
+
+  override _writev(writes: { chunk: Buffer }[], done: (error?: Error) => void): void {
+    this.#store(writes.map(({ chunk }) => chunk)).then(() => done(), done);
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    if (this.#file === undefined) done(error);
+    else this.#file.close().then(() => done(error), done);
+  }
+
+  async #store(chunks: readonly Buffer[]): Promise<void> {
+    for (const { length } of chunks) this.#length += length;
+    const { memory, total } = this.#limits;
+    if (this.#length > total) {
+      throw new SpoolOverflow(`it is longer than ${total} bytes, the most that is put aside to measure it`);
+    }
+    this.#chunks.push(...chunks);
+    if (this.#file === undefined && this.#length <= memory) return;
+    this.#file ??= await namelessFile();
+    await this.#file.appendFile(Buffer.concat(this.#chunks.splice(0)));
   }
 }
 

@@ -15,6 +15,8 @@ import { encodeScgiHead } from "../protocol/scgi/encode.ts";
 export interface Wire {
   /** Everything before the body. */
   opening(variables: Iterable<readonly [name: string, value: string]>): Buffer;
+  /** Whether a request cannot do without CONTENT_LENGTH. */
+  readonly needsLength: boolean;
   /** A part of the body. */
   frame(chunk: Buffer): readonly Buffer[];
   /** What ends the body. */
@@ -47,6 +49,7 @@ class SingleResponse extends FastCgiClient {
 export class FastCgiWire implements Wire {
   readonly #client = new SingleResponse();
   readonly #keepConnection: boolean;
+  readonly needsLength = false;
   readonly closing = [encodeEndOfStream(Type.STDIN, ID)];
   readonly endsWithLength = false;
 
@@ -82,6 +85,7 @@ export class FastCgiWire implements Wire {
 export class ScgiWire implements Wire {
   readonly #sink: ResponseSink;
   #head: ResponseHeadDecoder | null = new ResponseHeadDecoder();
+  readonly needsLength = true;
   readonly closing = [];
   readonly endsWithLength = true;
   readonly reusable = false;

@@ -99,6 +99,16 @@ describe("what goes out", () => {
     expect(names.sort()).toEqual(["HTTP_HOST", "HTTP_X_END"]);
   });
 
+  test.for([
+    ["GET", [], ""],
+    ["GET", ["content-length", "0"], "0"],
+    ["POST", [], "0"],
+  ] as const)("CONTENT_LENGTH without a body: %s %j", async ([method, headers, expected], { sandbox }) => {
+    const upstream = await fakeUpstream(sandbox, replying(HELLO));
+    (await new GatewayClient(upstream).request({ method, uri: "/", headers })).body.resume();
+    expect(variables(upstream.peers[0]!.received).CONTENT_LENGTH).toBe(expected);
+  });
+
   test("the path of an absolute request target", async ({ sandbox }) => {
     const upstream = await fakeUpstream(sandbox, replying(HELLO));
     (await new GatewayClient(upstream).request({ uri: "http://a.test/b?c" })).body.resume();

@@ -244,8 +244,8 @@ describe.for(DIALECTS)("$protocol", ({ protocol, head, body, end }) => {
         peer.socket.write(head);
         more();
       });
-      const response = await clientOf(upstream, 50).request({ uri: "/" });
-      await new Promise((resolve) => setTimeout(resolve, 200)); // four times the limit of a silent upstream
+      const response = await clientOf(upstream, 150).request({ uri: "/" });
+      await new Promise((resolve) => setTimeout(resolve, 400)); // well past the limit of a silent upstream
       expect(sent).toBeLessThan(SLACK);
       let received = 0;
       for await (const chunk of response.body) received += (chunk as Buffer).length;
