@@ -73,6 +73,18 @@ describe.skipIf(nginxPeer.missing)(`behind nginx${nginxPeer.note}`, () => {
       });
     }
 
+    test("repeated headers can be told apart", async () => {
+      const { body } = await exchange(nginx.at[lane], {
+        target: "/echo/distinct",
+        headers: ["one", "two", "three, four"].map((value) => ["X-Many", value] as const),
+      });
+      // RFC 3875 §4.1.18 wants them joined, which the gateway does and nginx does not.
+      const joined = lane === "http through the built-in gateway";
+      expect(JSON.parse(body.toString())).toEqual(
+        joined ? ["one, two, three, four"] : ["one", "two", "three, four"],
+      );
+    });
+
     test("Proxy in a request does not become HTTP_PROXY", async () => {
       // httpoxy; by CGI the header itself is taken out as well.
       const { body } = await exchange(nginx.at[lane], {
