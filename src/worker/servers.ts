@@ -41,27 +41,14 @@ export function createWorkerServer(
     return new HttpServer({ listener, upgrade, mayConnect, idleConnectionMs, scoreboard });
   }
   const context = new ConnectionContext({
-    handler: counted(handlerForRoles(handlers, wire.basePath), scoreboard),
+    handler: handlerForRoles(handlers, wire.basePath),
     wire,
     roles: rolesOf(handlers),
     idleConnectionMs,
+    observer: scoreboard,
   });
   const Connection = protocol === "fastcgi" ? FastCgiConnection : ScgiConnection;
   return new WireServer((socket) => new Connection(socket, context), mayConnect, scoreboard);
-}
-
-/** Enters each request in the worker's books. */
-function counted(handler: ExchangeHandler, scoreboard: Scoreboard | undefined): ExchangeHandler {
-  if (scoreboard === undefined) return handler;
-  return (exchange) => {
-    const { params } = exchange;
-    const token = scoreboard.requestStarted(
-      params.get("REQUEST_METHOD") ?? "",
-      params.get("REQUEST_URI") ?? "",
-    );
-    exchange.onDone = (outcome) => scoreboard.requestEnded(token, exchange.status, outcome === "failed");
-    handler(exchange);
-  };
 }
 
 function rolesOf(handlers: Handlers): RoleName[] {

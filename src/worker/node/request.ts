@@ -5,12 +5,39 @@ import { requestHeaders } from "../../protocol/cgi/request-headers.ts";
 import type { BodySink, Exchange } from "../exchange.ts";
 import { clientGone, ExchangeContext } from "../request-context.ts";
 import { originalUrl, stripBasePath } from "../request-url.ts";
+import { internalSymbol } from "./internals.ts";
 import type { NodeSocket } from "./socket.ts";
 
 const EXCHANGE = Symbol("gwpm.exchange");
 const SOCKET = Symbol("gwpm.socket");
 const TAKEN = Symbol("gwpm.bodyTaken");
+const RAW_HEADERS = Symbol("gwpm.rawHeaders");
 const ALONE = Symbol("gwpm.destroyedAlone");
+
+/**
+ * Where IncomingMessage notes how much of `rawHeaders` the getters of `headers` and `headersDistinct` shall read. Where Node has no such
+ * thing, the headers are not put off.
+ */
+const HEADERS_COUNT = internalSymbol(new IncomingMessage(null as never), "kHeadersCount");
+
+/** Decoding the headers costs as much as the rest of a small request; many handlers never look at them. */
+const LAZY_RAW_HEADERS: PropertyDescriptor = {
+  configurable: true,
+  enumerable: true,
+  get(this: NodeRequest) {
+    let list = this[RAW_HEADERS];
+    if (list === undefined) {
+      const exchange = this[EXCHANGE];
+      list = requestHeaders(exchange.params, !exchange.bodyEmpty);
+      this[RAW_HEADERS] = list;
+      (this as unknown as Record<symbol, number>)[HEADERS_COUNT!] = list.length;
+    }
+    return list;
+  },
+  set(this: NodeRequest, list: string[]) {
+    this[RAW_HEADERS] = list;
+  },
+};
 
 /**
  * What differs from its base class are *own* properties: express sets the prototype of every request to its own, which inherits from
@@ -24,6 +51,7 @@ export class NodeRequest extends IncomingMessage {
   [EXCHANGE]: Exchange;
   [SOCKET]: NodeSocket;
   [TAKEN]: boolean;
+  [RAW_HEADERS]: string[] | undefined;
   /** Set where the body fails while the response may still be sent, or has been. */
   [ALONE]: boolean;
 
@@ -35,16 +63,27 @@ export class NodeRequest extends IncomingMessage {
     this[EXCHANGE] = exchange;
     this[SOCKET] = socket;
     this[TAKEN] = false;
+    this[RAW_HEADERS] = undefined;
     this[ALONE] = false;
     this._read = read;
     this._destroy = destroy;
     this.method = params.get("REQUEST_METHOD") ?? "GET";
     this.url = stripBasePath(url, basePath);
     setVersion(this, params.get("SERVER_PROTOCOL"));
-    // Lazily merged into `headers` by the getter of the base class.
-    const list = requestHeaders(params, !exchange.bodyEmpty);
-    this._addHeaderLines(list, list.length);
+    if (HEADERS_COUNT === undefined) {
+      const list = requestHeaders(params, !exchange.bodyEmpty);
+      this._addHeaderLines(list, list.length);
+    } else {
+      Object.defineProperty(this, "rawHeaders", LAZY_RAW_HEADERS);
+    }
     this.complete = exchange.bodyEmpty;
+  }
+
+  static {
+    // The base class assigns `rawHeaders`; without this it would make a plain property, which is slow to turn into an accessor.
+    if (HEADERS_COUNT !== undefined) {
+      Object.defineProperty(NodeRequest.prototype, "rawHeaders", { configurable: true, get() {}, set() {} });
+    }
   }
 }
 

@@ -13,6 +13,7 @@ import {
 } from "node:http";
 import { encodeHead } from "../../protocol/cgi/response-head.ts";
 import type { Exchange } from "../exchange.ts";
+import { internalSymbol } from "./internals.ts";
 import type { NodeSocket } from "./socket.ts";
 
 type Callback = (error?: Error | null) => void;
@@ -21,8 +22,8 @@ type HeaderValue = number | string | readonly string[];
 type HeaderSource = Record<string, HeaderValue> | readonly unknown[] | undefined | null;
 
 const WIRE = Symbol("gwpm.wire");
-/** Where OutgoingMessage notes that write() has returned false; a symbol of its own, which has no other name. */
-const NEED_DRAIN = internalSymbol("kNeedDrain");
+/** Where OutgoingMessage notes that write() has returned false. */
+const NEED_DRAIN = internalSymbol(new OutgoingMessage(), "kNeedDrain") ?? Symbol("kNeedDrain");
 
 /** What differs are own properties, see NodeRequest. */
 export class NodeResponse extends ServerResponse {
@@ -255,9 +256,4 @@ export function closeResponse(response: NodeResponse): void {
   response.destroyed = true;
   response._closed = true;
   response.emit("close");
-}
-
-function internalSymbol(description: string): symbol {
-  const symbols = Object.getOwnPropertySymbols(new OutgoingMessage());
-  return symbols.find((symbol) => symbol.description === description) ?? Symbol(description);
 }
