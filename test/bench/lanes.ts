@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { startGwpm } from "../support/gwpm.ts";
 import { FASTCGI_PARAMS, type Nginx, type NginxServer, PROXY_HEADERS, startNginx } from "../support/nginx.ts";
 import { ROOT } from "../support/paths.ts";
+import { childrenOf } from "../support/processes.ts";
 import type { Sandbox } from "../support/sandbox.ts";
 
 export interface Lane {
@@ -25,7 +26,13 @@ const WORKERS = 2;
 
 const program = (file: string): string => join(ROOT, "test", "fixtures", "bench", file);
 
-export async function startLanes(sandbox: Sandbox): Promise<Nginx<LaneId>> {
+export interface Lanes {
+  readonly at: Nginx<LaneId>["at"];
+  /** The processes that serve each lane. */
+  readonly workers: Readonly<Record<LaneId, readonly number[]>>;
+}
+
+export async function startLanes(sandbox: Sandbox): Promise<Lanes> {
   const socket = (name: string): string => sandbox.path(`${name}.sock`);
   const yardstick = await sandbox.start([
     process.execPath,
@@ -40,15 +47,21 @@ export async function startLanes(sandbox: Sandbox): Promise<Nginx<LaneId>> {
     workers: WORKERS,
     listen: `unix:${socket(name)}`,
   });
-  await startGwpm(sandbox, {
+  const gwpm = await startGwpm(sandbox, {
     config: { pools: [pool("req-res", "hello.mjs"), pool("gateway", "hello-gateway.mjs")] },
   });
-  return startNginx(sandbox, {
+  const { at } = await startNginx(sandbox, {
     http: Object.keys(LANES)
       .map((id) => upstream(id, socket(id)))
       .join("\n"),
     servers: { "node-http": proxy("node-http"), "req-res": fastcgi("req-res"), gateway: fastcgi("gateway") },
   });
+  const workers = {
+    "node-http": childrenOf(yardstick.pid),
+    "req-res": await gwpm.readyPids("req-res"),
+    gateway: await gwpm.readyPids("gateway"),
+  };
+  return { at, workers };
 }
 
 function upstream(name: string, socket: string): string {
