@@ -137,8 +137,9 @@ export class CgiExchange extends Exchange {
 
   readonly #onError = (error: NodeJS.ErrnoException): void => {
     if (this.over) return;
-    // A peer that closes with bytes unread resets the connection (RFC 2525 §2.17). An SCGI worker that has answered without reading the whole body does
-    // just that, and has ended its response all the same.
+    // A peer that closes with bytes unread resets the connection (RFC 2525 §2.17). An SCGI worker that has answered without reading the whole
+    // body does just that, and has ended its response all the same. (EPIPE is another matter: it strikes while bytes of the response may still be
+    // waiting, and Node reads no further; only Content-Length can tell then that it was complete.)
     const answered = this.body !== undefined && this.call.length !== 0;
     if (error.code === "ECONNRESET" && this.#wire.endsWithLength && answered) {
       this.#onEof();

@@ -378,7 +378,7 @@ test("hostile clients get their own errors and leave the others alone", async ({
       const socket = connect(target).on("error", () => {});
       socket.end(attack, "latin1");
       socket.resume();
-      await once(socket, "close");
+      await new Promise((resolve) => socket.once("close", resolve));
     }),
   );
   expect((await exchange(target, { target: "/" })).body.toString()).toBe("hello");

@@ -166,7 +166,7 @@ test("an answer from a worker that closes without reading the body", async ({ sa
   const upstream = await fakeUpstream(sandbox, async (peer) => {
     await peer.until((bytes) => bytes.includes(","), "the variables");
     peer.socket.pause();
-    peer.socket.write("Status: 413\r\n\r\ntoo long", () => peer.socket.destroy());
+    peer.socket.write("Status: 413\r\nContent-Length: 8\r\n\r\ntoo long", () => peer.socket.destroy());
   });
   const response = await scgi(upstream).request({ method: "POST", uri: "/", body: Buffer.alloc(20_000_000) });
   expect(response.status).toBe(413);
