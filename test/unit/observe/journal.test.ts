@@ -150,20 +150,23 @@ describe("in the file", () => {
     expect(reread).toEqual(reread.map((_, index) => 500 - reread.length + 1 + index));
   });
 
-  test("a full disk costs the line on disk, a warning once, and nothing else", async () => {
-    const warnings: string[] = [];
-    const journal = new Journal({ file: "/dev/full", onWarning: (text) => warnings.push(text) });
-    journal.append(recovered(1));
-    await journal.flush();
-    journal.append(recovered(2));
-    await journal.flush();
-    journal.append(recovered(3));
-    journal.flushSync();
-    expect(journal.dropped).toBe(3);
-    expect(seqs(journal.last(9))).toEqual([1, 2, 3]);
-    expect(warnings).toHaveLength(1);
-    expect(warnings[0]).toMatch(/Cannot write to the journal \/dev\/full: ENOSPC/);
-  });
+  test.runIf(existsSync("/dev/full"))(
+    "a full disk costs the line on disk, a warning once, and nothing else",
+    async () => {
+      const warnings: string[] = [];
+      const journal = new Journal({ file: "/dev/full", onWarning: (text) => warnings.push(text) });
+      journal.append(recovered(1));
+      await journal.flush();
+      journal.append(recovered(2));
+      await journal.flush();
+      journal.append(recovered(3));
+      journal.flushSync();
+      expect(journal.dropped).toBe(3);
+      expect(seqs(journal.last(9))).toEqual([1, 2, 3]);
+      expect(warnings).toHaveLength(1);
+      expect(warnings[0]).toMatch(/Cannot write to the journal \/dev\/full: ENOSPC/);
+    },
+  );
 
   test("a folder that is not there is a warning too", async () => {
     const warnings: string[] = [];
