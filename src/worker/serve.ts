@@ -1,7 +1,7 @@
 /** `serve()`: a handler on whatever sockets this process was given, or opens itself (SPEC §6). */
 
 import type { RequestListener, Server } from "node:http";
-import { formatAddress, parseAddress } from "../core/address.ts";
+import { parseAddress } from "../core/address.ts";
 import { announceReady } from "./control-channel.ts";
 import { type Protocol, takeEnvironment, type WorkerEnvironment } from "./environment.ts";
 import type { FetchHandler } from "./fetch/tier.ts";
@@ -103,8 +103,10 @@ class Service implements Served {
     this.#handlers = handlers;
     this.#server = server;
     const targets = listenTargets(environment, options);
-    await Promise.all(targets.map((target) => server.listen(target)));
-    this.address = targets.map((target) => describeTarget(protocol, target)).join(", ");
+    const places = await Promise.all(targets.map((target) => server.listen(target)));
+    this.address = places
+      .map((place) => (/^(fd|unix)/.test(place) ? `${protocol} on ${place}` : `${protocol}://${place}`))
+      .join(", ");
     if (environment.kind === "alone") console.log(`gwpm: serving ${this.address}`);
     announceReady();
   }
@@ -128,10 +130,4 @@ function listenTargets(environment: WorkerEnvironment, options: ServeOptions): L
   }
   const backlogs = environment.options.backlogs ?? [];
   return environment.listenFds.map((fd, i) => ({ kind: "fd", fd, backlog: backlogs[i] ?? 511 }));
-}
-
-function describeTarget(protocol: Protocol, target: ListenTarget): string {
-  if (target.kind === "fd") return `${protocol} on fd ${target.fd}`;
-  const address = formatAddress(target.address);
-  return target.address.kind === "tcp" ? `${protocol}://${address}` : `${protocol} on ${address}`;
 }

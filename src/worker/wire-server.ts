@@ -3,7 +3,14 @@
 import { createServer, type Server, type Socket } from "node:net";
 import type { ClientCheck } from "./allowed-clients.ts";
 import type { Scoreboard } from "./scoreboard.ts";
-import { closed, type IdlePolicy, type ListenTarget, listen, type WorkerServer } from "./server.ts";
+import {
+  closed,
+  type IdlePolicy,
+  type ListenTarget,
+  listen,
+  releaseStdin,
+  type WorkerServer,
+} from "./server.ts";
 
 /** What the connection classes have in common. */
 export interface WireConnection {
@@ -15,6 +22,7 @@ export type ConnectionFactory = (socket: Socket) => WireConnection;
 
 export class WireServer implements WorkerServer {
   readonly #servers: Server[] = [];
+  #onStdin = false;
   readonly #connections = new Map<Socket, WireConnection>();
   readonly #connect: ConnectionFactory;
   readonly #mayConnect: ClientCheck;
@@ -28,22 +36,29 @@ export class WireServer implements WorkerServer {
     this.#mayConnect = mayConnect;
   }
 
-  listen(target: ListenTarget): Promise<void> {
+  listen(target: ListenTarget): Promise<string> {
     // Half-open: a front end that has sent its request may close its side and still wait for the answer.
     const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
     this.#servers.push(server);
+    if (target.kind === "fd" && target.fd === 0) this.#onStdin = true;
     return listen(server, target);
   }
 
   async drain(idle: IdlePolicy): Promise<void> {
     this.#draining = this.#draining === "close" ? "close" : idle;
     for (const connection of [...this.#connections.values()]) connection.close({ idle: this.#draining });
-    this.#closed ??= Promise.all(this.#servers.map((server) => closed(server, () => server.close())));
+    this.#closed ??= this.#stopListening();
     await this.#closed;
   }
 
   destroy(): void {
     for (const socket of this.#connections.keys()) socket.destroy();
+  }
+
+  #stopListening(): Promise<unknown> {
+    const ends = this.#servers.map((server) => closed(server, () => server.close()));
+    if (this.#onStdin) releaseStdin();
+    return Promise.all(ends);
   }
 
   #accept(socket: Socket): void {

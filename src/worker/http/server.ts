@@ -6,7 +6,14 @@ import type { Duplex } from "node:stream";
 import type { ClientCheck } from "../allowed-clients.ts";
 import type { NodeListener } from "../node/tier.ts";
 import type { Scoreboard } from "../scoreboard.ts";
-import { closed, type IdlePolicy, type ListenTarget, listen, type WorkerServer } from "../server.ts";
+import {
+  closed,
+  type IdlePolicy,
+  type ListenTarget,
+  listen,
+  releaseStdin,
+  type WorkerServer,
+} from "../server.ts";
 
 export interface HttpServerOptions {
   readonly listener: NodeListener;
@@ -20,6 +27,7 @@ export interface HttpServerOptions {
 
 export class HttpServer implements WorkerServer {
   readonly #servers: Server[] = [];
+  #onStdin = false;
   readonly #active = new Set<ServerResponse>();
   readonly #options: HttpServerOptions;
   #closed: Promise<unknown> | undefined;
@@ -29,7 +37,7 @@ export class HttpServer implements WorkerServer {
     this.#options = options;
   }
 
-  listen(target: ListenTarget): Promise<void> {
+  listen(target: ListenTarget): Promise<string> {
     const server = createServer({ noDelay: true }, (request, response) => this.#serve(request, response));
     // Whoever closes an idle connection first loses a request that is on its way: that must not be us (nginx keeps them 60 s).
     server.keepAliveTimeout = this.#options.idleConnectionMs ?? 0;
@@ -51,21 +59,28 @@ export class HttpServer implements WorkerServer {
       );
     }
     this.#servers.push(server);
+    if (target.kind === "fd" && target.fd === 0) this.#onStdin = true;
     return listen(server, target);
   }
 
   async drain(idle: IdlePolicy): Promise<void> {
     this.#draining = this.#draining === "close" ? "close" : idle;
     for (const response of this.#active) sayClose(response);
-    const { close } = NetServer.prototype;
-    // Node's own http.Server.close() ends idle connections in any case.
-    this.#closed ??= Promise.all(this.#servers.map((server) => closed(server, () => close.call(server))));
+    this.#closed ??= this.#stopListening();
     if (this.#draining === "close") for (const server of this.#servers) server.closeIdleConnections();
     await this.#closed;
   }
 
   destroy(): void {
     for (const server of this.#servers) server.closeAllConnections();
+  }
+
+  #stopListening(): Promise<unknown> {
+    // Node's own http.Server.close() ends idle connections in any case.
+    const { close } = NetServer.prototype;
+    const ends = this.#servers.map((server) => closed(server, () => close.call(server)));
+    if (this.#onStdin) releaseStdin();
+    return Promise.all(ends);
   }
 
   #serve(request: IncomingMessage, response: ServerResponse): void {
