@@ -99,6 +99,9 @@ export function describeStop(cause: StopCause): string {
 /** What a worker's end was: completes "Worker 3 …". */
 export function describeExit(cause: ExitCause, code: number | null, signal: string | null): string {
   const how = describeStatus(code, signal);
+  if ((cause.kind === "stopped" || cause.kind === "killed") && cause.cause.kind === "start-timeout") {
+    return `was not ready within ${humanDuration(cause.cause.limitMs)}`;
+  }
   switch (cause.kind) {
     case "stopped":
       return `ended as asked (${how}): ${describeStop(cause.cause)}`;

@@ -39,12 +39,9 @@ export class SupervisorControl implements ControlTarget {
     unfollow: () => void;
   } {
     const { journal } = this.#supervisor;
-    const past =
-      query.since === undefined
-        ? journal.last(query.last ?? Number.POSITIVE_INFINITY)
-        : journal.since(query.since);
-    const unfollow = query.follow === undefined ? () => {} : journal.subscribe(query.follow);
-    return { past: query.last === undefined ? past : past.slice(-query.last), unfollow };
+    const { since = 0, last = Number.POSITIVE_INFINITY, follow } = query;
+    const past = last === 0 ? [] : journal.since(since).slice(-last);
+    return { past, unfollow: follow === undefined ? () => {} : journal.subscribe(follow) };
   }
 
   logs(query: { pools?: readonly string[]; last?: number; follow?: (line: LogLine) => void }): {

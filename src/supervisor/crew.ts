@@ -2,8 +2,8 @@
 
 import type { EffectivePool } from "../config/types.ts";
 import { afterCrash, afterReady, type Backoff, calm } from "../core/backoff.ts";
+import { describeExit } from "../core/describe.ts";
 import type { ExitCause, LostRequest, StartCause, StopCause } from "../core/events.ts";
-import { describeExit } from "../core/exits.ts";
 import type { PlannedWorker } from "../core/plan.ts";
 import type { FailedStart } from "../core/rollout.ts";
 import { failedToStart, nextTick, step, type WorkerInput } from "../core/worker.ts";

@@ -4,6 +4,7 @@
  */
 
 import { fingerprint } from "../config/diff.ts";
+import { formatIssue } from "../config/format-issue.ts";
 import { ConfigError, type EffectiveConfig, type ListenSpec } from "../config/types.ts";
 import type { ReloadVerdict } from "../control/messages.ts";
 import { OperationError } from "../control/target.ts";
@@ -87,9 +88,7 @@ export class Reloader {
       return await this.#loadConfig();
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
-      const errors = error.issues.map(({ path, line, message }) =>
-        [line === null ? "" : `line ${line}: `, path === "" ? "" : `${path}: `, message].join(""),
-      );
+      const errors = error.issues.map((issue) => formatIssue(error.file, issue));
       this.#supervisor.emit({ type: "config-rejected", errors });
       throw new OperationError("GWPM_BAD_CONFIG", `${error.message}; the running configuration goes on`, {
         status: 422,

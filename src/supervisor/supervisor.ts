@@ -226,6 +226,8 @@ export class Supervisor {
   #removePool(name: string, pool: Pool): void {
     pool.close();
     this.pools.delete(name);
+    // Others may have waited for it: the pool behind an HTTP listener stops after that.
+    this.enqueue(() => {});
   }
 
   #finish(): void {

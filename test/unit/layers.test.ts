@@ -35,7 +35,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** The verbs that become the supervisor, and may reach it for that. */
-const SUPERVISOR_VERBS = /^src\/cli\/(start|run)\.ts$/;
+const SUPERVISOR_VERBS = /^src\/cli\/(start|run|foreground)\.ts$/;
 
 const SOURCES = ["src", "ui", "bin"].flatMap((folder) =>
   readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" })
