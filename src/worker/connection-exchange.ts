@@ -1,6 +1,5 @@
 /** One request on a wire connection, as its handler sees it. What FastCGI and SCGI do differently is left to the subclasses. */
 
-import { contentLength } from "../protocol/cgi/request-headers.ts";
 import { encodeHead, headContentLength, headStatus } from "../protocol/cgi/response-head.ts";
 import type { Params } from "../protocol/params.ts";
 import type { Connection, WriteCallback } from "./connection.ts";
@@ -11,6 +10,8 @@ import type { BodySink, Exchange, ExchangeOutcome } from "./exchange.ts";
 /** What is written is gathered up to here within a turn of the event loop; a response of no more is copied into one buffer. */
 export const GATHER_BYTES = 16 * 1024;
 const EMPTY = Buffer.alloc(0);
+/** Never added to. */
+const NOTHING: Buffer[] = [];
 
 export abstract class WireExchange implements Exchange {
   abstract readonly protocol: "fastcgi" | "scgi";
@@ -25,7 +26,6 @@ export abstract class WireExchange implements Exchange {
   status = 0;
 
   protected readonly connection: Connection;
-  protected readonly body: RequestBody;
   readonly #context: ConnectionContext;
   readonly #method: string;
   /** `null` before it is set and after it has been sent. */
@@ -35,30 +35,39 @@ export abstract class WireExchange implements Exchange {
   #bodyAllowed = true;
   /** How many bytes of the promised Content-Length are still to come; -1 where none was promised. */
   #promised = -1;
-  #chunks: Buffer[] = [];
+  #chunks: Buffer[] = NOTHING;
   #gathered = 0;
-  #callbacks: WriteCallback[] = [];
+  #callbacks: WriteCallback[] | null = null;
   #flushQueued = false;
   #needDrain = false;
+  /** The body's length as announced; 0 where it is not known. */
+  readonly #expected: number;
   #received = 0;
+  /** Made when the body turns out to have something in it. */
+  #body: RequestBody | null = null;
   /** True where the observer has been told, and `#token` is its answer. */
   #observed = false;
   #token = 0;
 
-  /** @param bodyComplete true where a body without content has already ended */
+  /**
+   * @param bodyLength as announced, in bytes; 0 where it is not known
+   * @param bodyComplete true where a body without content has already ended
+   */
   constructor(
     connection: Connection,
     context: ConnectionContext,
     params: Params,
     method: string,
+    bodyLength: number,
     bodyComplete: boolean,
   ) {
     this.connection = connection;
     this.#context = context;
     this.params = params;
     this.#method = method;
-    this.body = new RequestBody(connection);
-    this.bodyEmpty = bodyComplete && expectedLength(params) === 0;
+    this.#expected = bodyLength;
+    this.bodyEmpty = bodyComplete && bodyLength === 0;
+    if (!this.bodyEmpty) this.#body = new RequestBody(connection);
     if (bodyComplete) this.endBody();
   }
 
@@ -71,11 +80,12 @@ export abstract class WireExchange implements Exchange {
   }
 
   takeBody(sink: BodySink): void {
-    this.body.take(sink);
+    if (this.#body === null) sink.onEnd();
+    else this.#body.take(sink);
   }
 
   resumeBody(): void {
-    this.body.resume();
+    this.#body?.resume();
   }
 
   abstract takeData(sink: BodySink): void;
@@ -139,7 +149,7 @@ export abstract class WireExchange implements Exchange {
       return;
     }
     // Nothing has been sent: an honest error serves the client better than half an answer.
-    this.#chunks = [];
+    this.#chunks = NOTHING;
     this.#gathered = 0;
     this.status = 500;
     const body = this.#method === "HEAD" ? "" : "Internal Server Error\n";
@@ -178,24 +188,24 @@ export abstract class WireExchange implements Exchange {
   /** For the connection: a part of the body has arrived. */
   receiveBody(chunk: Buffer): void {
     this.#received += chunk.length;
-    this.body.push(chunk);
+    this.#body?.push(chunk);
   }
 
   /** For the connection: the body is over. */
   endBody(): void {
-    const expected = expectedLength(this.params);
     // More than was announced is all right: older HAProxy counted only what it had buffered.
-    this.body.end(this.#received < expected ? shortBody(this.#received, expected) : undefined);
+    const isShort = this.#received < this.#expected;
+    this.#body?.end(isShort ? shortBody(this.#received, this.#expected) : undefined);
   }
 
   /** For the connection: the front end has gone away or given the request up. */
   abort(): void {
     if (this.ended || this.aborted) return;
     this.aborted = true;
-    this.#chunks = [];
+    this.#chunks = NOTHING;
     this.#head = null;
-    for (const callback of this.#callbacks) process.nextTick(callback, gone());
-    this.#callbacks = [];
+    for (const callback of this.#callbacks ?? []) process.nextTick(callback, gone());
+    this.#callbacks = null;
     this.#settled("aborted");
     this.onAbort?.();
   }
@@ -221,7 +231,7 @@ export abstract class WireExchange implements Exchange {
   protected abstract breakOff(): void;
   /** The streams of the request are of no more interest. */
   protected discardInput(): void {
-    this.body.discard();
+    this.#body?.discard();
   }
 
   #endSmall(
@@ -265,30 +275,31 @@ export abstract class WireExchange implements Exchange {
   }
 
   #gather(bytes: Buffer, done: WriteCallback | undefined): void {
-    if (done !== undefined) this.#callbacks.push(done);
+    if (done !== undefined) {
+      if (this.#callbacks === null) this.#callbacks = [done];
+      else this.#callbacks.push(done);
+    }
     if (!this.#bodyAllowed || bytes.length === 0) return;
-    this.#chunks.push(bytes);
+    if (this.#chunks === NOTHING) this.#chunks = [bytes];
+    else this.#chunks.push(bytes);
     this.#gathered += bytes.length;
     if (this.#promised >= 0) this.#promised -= bytes.length;
   }
 
   #transmit(last: boolean): void {
-    const parts = this.#chunks;
-    if (this.#head !== null) parts.unshift(Buffer.from(this.#head, "latin1"));
+    const parts = this.#head === null ? this.#chunks : [Buffer.from(this.#head, "latin1"), ...this.#chunks];
     this.#head = null;
     this.#headSent = true;
-    this.#chunks = [];
+    this.#chunks = NOTHING;
     this.#gathered = 0;
     this.transmit(parts, last, this.#takeCallbacks());
   }
 
   #takeCallbacks(): WriteCallback | undefined {
     const callbacks = this.#callbacks;
-    if (callbacks.length <= 1) {
-      if (callbacks.length === 1) this.#callbacks = [];
-      return callbacks[0];
-    }
-    this.#callbacks = [];
+    if (callbacks === null) return undefined;
+    this.#callbacks = null;
+    if (callbacks.length === 1) return callbacks[0];
     return (error) => {
       for (const callback of callbacks) callback(error);
     };
@@ -306,10 +317,6 @@ export abstract class WireExchange implements Exchange {
     this.onDone?.(outcome);
     if (this.#observed) this.#context.observer?.requestEnded(this.#token, this.status, outcome === "failed");
   }
-}
-
-function expectedLength(params: Params): number {
-  return Number(contentLength(params) ?? 0);
 }
 
 function gone(): Error {

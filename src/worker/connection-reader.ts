@@ -6,8 +6,8 @@
 
 import { Socket } from "node:net";
 
-/** The buffer is used again after the call: whatever is kept must be copied. */
-export type SharedRead = (chunk: Buffer) => void;
+/** `size` bytes have been read into `buffer`, which is used again after the call: whatever is kept must be copied. */
+export type SharedRead = (buffer: Buffer, size: number) => void;
 
 interface Handle {
   useUserBuffer?(buffer: Uint8Array): void;
@@ -30,7 +30,7 @@ export function readShared(socket: Socket, onRead: SharedRead): boolean {
   if (!(bufferSymbol in slots) || !(callbackSymbol in slots)) return false;
   slots[bufferSymbol] = shared;
   slots[callbackSymbol] = (size: number, buffer: Buffer) => {
-    onRead(buffer.subarray(0, size));
+    onRead(buffer, size);
     return true;
   };
   handle.useUserBuffer(shared);

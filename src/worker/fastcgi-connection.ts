@@ -64,10 +64,9 @@ export class FastCgiConnection extends Connection implements SessionDelegate {
   }
 
   onRequest(request: ServerRequest): void {
-    const method = request.params.get("REQUEST_METHOD") ?? "";
-    const exchange = new FastCgiExchange(this, this.context, request, method);
+    const exchange = new FastCgiExchange(this, this.context, request);
     request.receiver = exchange;
-    if (method === "") {
+    if (request.params.method === "") {
       exchange.stderr(
         "gwpm: the front end sent no REQUEST_METHOD; its FastCGI parameters are not configured",
       );
@@ -101,9 +100,10 @@ export class FastCgiConnection extends Connection implements SessionDelegate {
     return this.draining || this.#broken || !exchange.request.stdinEnded;
   }
 
-  /** For exchanges: the whole response in one buffer. */
-  sendResponse(exchange: FastCgiExchange, bytes: Buffer, done: WriteCallback | undefined): void {
-    this.send(bytes, done);
+  /** For exchanges: the whole response at once; a string is latin1. */
+  sendResponse(exchange: FastCgiExchange, bytes: Buffer | string, done: WriteCallback | undefined): void {
+    if (typeof bytes === "string") this.sendText(bytes, done);
+    else this.send(bytes, done);
     this.#finished(exchange);
   }
 
@@ -150,11 +150,11 @@ export class FastCgiConnection extends Connection implements SessionDelegate {
     this.#finished(exchange);
   }
 
-  protected receive(chunk: Buffer): void {
+  protected receive(chunk: Buffer, size: number): void {
     if (this.#first < 0) this.#first = chunk[0]!;
     this.#receiving = true;
     try {
-      this.#session.push(chunk);
+      this.#session.push(chunk, size);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.#violated(error);

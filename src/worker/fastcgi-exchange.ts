@@ -7,7 +7,9 @@ import {
   encodeStream,
   MAX_ALIGNED_CONTENT,
   paddingOf,
+  stdoutHeaderText,
   TRAILER_LENGTH,
+  trailerText,
   writeHeader,
   writePadding,
   writeTrailer,
@@ -21,6 +23,8 @@ import type { BodySink } from "./exchange.ts";
 import type { FastCgiConnection } from "./fastcgi-connection.ts";
 
 const HEADER_LENGTH = 8;
+/** Encodings in which a text that takes as many bytes as characters is the same as latin1. */
+const ASCII_ALIKE: ReadonlySet<string> = new Set(["utf8", "utf-8", "latin1", "binary", "ascii"]);
 
 export class FastCgiExchange extends WireExchange implements RequestReceiver {
   readonly protocol = "fastcgi";
@@ -30,13 +34,9 @@ export class FastCgiExchange extends WireExchange implements RequestReceiver {
   readonly #data: RequestBody | null;
   #stderrUsed = false;
 
-  constructor(
-    connection: FastCgiConnection,
-    context: ConnectionContext,
-    request: ServerRequest,
-    method: string,
-  ) {
-    super(connection, context, request.params, method, request.stdinEnded);
+  constructor(connection: FastCgiConnection, context: ConnectionContext, request: ServerRequest) {
+    const { params } = request;
+    super(connection, context, params, params.method, params.bodyLength, request.stdinEnded);
     this.request = request;
     this.#data = request.role === "filter" ? new RequestBody(connection) : null;
   }
@@ -96,6 +96,15 @@ export class FastCgiExchange extends WireExchange implements RequestReceiver {
       return;
     }
     const { id } = this.request;
+    if (
+      typeof body === "string" &&
+      size === body.length &&
+      (encoding === undefined || ASCII_ALIKE.has(encoding))
+    ) {
+      const text = stdoutHeaderText(id, content) + head + body + trailerText(id, content);
+      this.connection.sendResponse(this, text, done);
+      return;
+    }
     const bytes = Buffer.allocUnsafe(HEADER_LENGTH + content + paddingOf(content) + TRAILER_LENGTH);
     let at = writeHeader(bytes, 0, Type.STDOUT, id, content);
     at += bytes.write(head, at, "latin1");

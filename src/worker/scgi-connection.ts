@@ -37,7 +37,7 @@ export class ScgiConnection extends Connection implements ScgiSink {
 
   onRequest(params: ScgiParams, contentLength: number): void {
     const method = params.get("REQUEST_METHOD") ?? "";
-    const exchange = new ScgiExchange(this, this.context, params, method, contentLength === 0);
+    const exchange = new ScgiExchange(this, this.context, params, method, contentLength, contentLength === 0);
     this.#exchange = exchange;
     if (method === "") {
       exchange.stderr("gwpm: the front end sent no REQUEST_METHOD; its SCGI parameters are not configured");
@@ -53,8 +53,7 @@ export class ScgiConnection extends Connection implements ScgiSink {
   }
 
   onBodyEnd(): void {
-    // An empty body is known to be over from the beginning.
-    if (this.#exchange?.bodyEmpty === false) this.#exchange.endBody();
+    this.#exchange?.endBody();
   }
 
   /** For the exchange: a part of the response. */
@@ -70,10 +69,10 @@ export class ScgiConnection extends Connection implements ScgiSink {
     else this.socket.resetAndDestroy();
   }
 
-  protected receive(chunk: Buffer): void {
+  protected receive(chunk: Buffer, size: number): void {
     if (this.#first < 0) this.#first = chunk[0]!;
     try {
-      this.#decoder.push(chunk);
+      this.#decoder.push(chunk, size);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.#violated(error);

@@ -27,8 +27,23 @@ const DROPPED = new Set([
 const CONTENT_LENGTH = "Content-Length: ";
 /** Names are few and repeat; a program that invents names without end stops being cached. */
 const NAME_CACHE_LIMIT = 1024;
-/** Header name as given → `"Name: "`, or `""` when the header is not sent. */
-const linePrefixes = new Map<string, string>();
+/** A value longer than this is not kept for comparison. */
+const VALUE_CACHE_LIMIT = 128;
+
+/** A header name with the line that it made last: values such as content types repeat from response to response. */
+interface HeaderLine {
+  /** `"Name: "`, or `""` where the header is not sent. */
+  readonly prefix: string;
+  /** `null` where none is kept: never equal to what a caller passes, not even to `undefined`. */
+  lastValue: string | null;
+  lastLine: string;
+}
+
+const lines = new Map<string, HeaderLine>();
+/** What {@link headStatus} and {@link headContentLength} are asked for next is nearly always what was encoded last. */
+let lastHead = "";
+let lastStatus = 0;
+let lastContentLength = -1;
 /** Status → its line with the standard reason phrase. */
 const statusLines = new Map<number, string>();
 
@@ -41,21 +56,30 @@ const statusLines = new Map<number, string>();
  */
 export function encodeHead(status: number, reason: string | undefined, headers: readonly string[]): string {
   let text = reason === undefined ? standardStatusLine(status) : statusLine(status, reason);
+  let contentLength = -1;
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const name = headers[i]!;
-    const prefix = linePrefixes.get(name) ?? linePrefix(name);
-    if (prefix !== "") text += `${prefix}${checkedValue(prefix, headers[i + 1]!)}\r\n`;
+    const value = headers[i + 1]!;
+    const line = lines.get(name) ?? newLine(name);
+    if (line.prefix === CONTENT_LENGTH) contentLength = checkedLength(value, contentLength);
+    if (value !== line.lastValue) remember(line, value);
+    text += line.lastLine;
   }
-  return `${text}\r\n`;
+  lastHead = `${text}\r\n`;
+  lastStatus = status;
+  lastContentLength = contentLength;
+  return lastHead;
 }
 
 /** The status of a head that {@link encodeHead} wrote. */
 export function headStatus(head: string): number {
+  if (head === lastHead) return lastStatus;
   return (head.charCodeAt(8) - 48) * 100 + (head.charCodeAt(9) - 48) * 10 + (head.charCodeAt(10) - 48);
 }
 
 /** The Content-Length that a head from {@link encodeHead} promises, or -1 where it promises none. */
 export function headContentLength(head: string): number {
+  if (head === lastHead) return lastContentLength;
   const at = head.indexOf(`\n${CONTENT_LENGTH}`);
   if (at < 0) return -1;
   const start = at + 1 + CONTENT_LENGTH.length;
@@ -88,7 +112,7 @@ function statusLine(status: number, reason: string): string {
   return `Status: ${status} ${reason}\r\n`;
 }
 
-function linePrefix(name: string): string {
+function newLine(name: string): HeaderLine {
   if (!TOKEN.test(name)) {
     throw new ProtocolError(
       "CGI_INVALID_HEADER",
@@ -97,22 +121,28 @@ function linePrefix(name: string): string {
   }
   const lower = name.toLowerCase();
   const prefix = DROPPED.has(lower) ? "" : lower === "content-length" ? CONTENT_LENGTH : `${name}: `;
-  if (linePrefixes.size < NAME_CACHE_LIMIT) linePrefixes.set(name, prefix);
-  return prefix;
+  const line: HeaderLine = { prefix, lastValue: null, lastLine: "" };
+  if (lines.size < NAME_CACHE_LIMIT) lines.set(name, line);
+  return line;
 }
 
-function checkedValue(prefix: string, value: string): string {
+function remember(line: HeaderLine, value: string): void {
   if (NOT_FIELD_TEXT.test(value)) {
     throw new ProtocolError(
       "CGI_INVALID_HEADER",
-      `Cannot send the header ${prefix}${JSON.stringify(value)}: the value holds a control or non-latin1 character`,
+      `Cannot send the header ${line.prefix}${JSON.stringify(value)}: the value holds a control or non-latin1 character`,
     );
   }
-  if (prefix === CONTENT_LENGTH && !DIGITS.test(value)) {
+  line.lastValue = value.length <= VALUE_CACHE_LIMIT ? value : null;
+  line.lastLine = line.prefix === "" ? "" : `${line.prefix}${value}\r\n`;
+}
+
+function checkedLength(value: string, earlier: number): number {
+  if (!DIGITS.test(value) || (earlier >= 0 && earlier !== Number(value))) {
     throw new ProtocolError(
       "CGI_INVALID_HEADER",
-      `Cannot send the header Content-Length: ${JSON.stringify(value)}: it is not a number of bytes`,
+      `Cannot send the header Content-Length: ${JSON.stringify(value)}: it is not a number of bytes, or contradicts an earlier one`,
     );
   }
-  return value;
+  return Number(value);
 }

@@ -192,11 +192,12 @@ const REFUSALS: Readonly<Record<number, ProtocolErrorCode>> = {
 
 function parseValues(content: Buffer): Map<string, string> {
   const values = new Map<string, string>();
-  const cursor = new PairCursor(content);
+  const text = content.toString("latin1");
+  const cursor = new PairCursor(text);
   while (cursor.next()) {
     values.set(
-      content.toString("latin1", cursor.nameStart, cursor.valueStart),
-      content.toString("latin1", cursor.valueStart, cursor.valueEnd),
+      text.slice(cursor.nameStart, cursor.valueStart),
+      text.slice(cursor.valueStart, cursor.valueEnd),
     );
   }
   return values;

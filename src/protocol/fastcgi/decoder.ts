@@ -30,15 +30,14 @@ export class RecordDecoder {
   }
 
   /**
-   * Decodes one chunk; bytes after a stop are ignored.
+   * Decodes the first `size` bytes of `chunk`; bytes after a stop are ignored.
    * @throws ProtocolError `FCGI_BAD_VERSION`, already on the first byte of a record
    */
-  push(chunk: Buffer): void {
-    const size = chunk.length;
+  push(chunk: Buffer, size = chunk.length): void {
     let at = 0;
     while (at < size && !this.#stopped) {
       if (this.#contentLeft > 0) {
-        at = this.#content(chunk, at);
+        at = this.#content(chunk, at, size);
       } else if (this.#paddingLeft > 0) {
         const skipped = Math.min(this.#paddingLeft, size - at);
         this.#paddingLeft -= skipped;
@@ -47,20 +46,20 @@ export class RecordDecoder {
         this.#header(chunk, at);
         at += HEADER_LENGTH;
       } else {
-        at = this.#partialHeader(chunk, at);
+        at = this.#partialHeader(chunk, at, size);
       }
     }
   }
 
-  #content(chunk: Buffer, at: number): number {
-    const end = Math.min(at + this.#contentLeft, chunk.length);
+  #content(chunk: Buffer, at: number, size: number): number {
+    const end = Math.min(at + this.#contentLeft, size);
     this.#contentLeft -= end - at;
     if (!this.#sink.onContent(chunk, at, end, this.#contentLeft === 0)) this.#stopped = true;
     return end;
   }
 
-  #partialHeader(chunk: Buffer, at: number): number {
-    const end = Math.min(at + HEADER_LENGTH - this.#stashed, chunk.length);
+  #partialHeader(chunk: Buffer, at: number, size: number): number {
+    const end = Math.min(at + HEADER_LENGTH - this.#stashed, size);
     chunk.copy(this.#stash, this.#stashed, at, end);
     this.#stashed += end - at;
     checkVersion(this.#stash[0]!);

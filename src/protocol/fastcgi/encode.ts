@@ -28,6 +28,43 @@ export function writeHeader(target: Buffer, at: number, type: number, id: number
   return at + HEADER_LENGTH;
 }
 
+let lastHeader = "";
+let lastHeaderKey = -1;
+
+/** A STDOUT record header as latin1 text. Responses of the same length follow each other often. */
+export function stdoutHeaderText(id: number, length: number): string {
+  const key = id * 65_536 + length;
+  if (key !== lastHeaderKey) {
+    lastHeaderKey = key;
+    lastHeader = String.fromCharCode(
+      VERSION,
+      Type.STDOUT,
+      id >> 8,
+      id & 0xff,
+      length >> 8,
+      length & 0xff,
+      paddingOf(length),
+      0,
+    );
+  }
+  return lastHeader;
+}
+
+let trailers: readonly string[] = [];
+let trailersId = -1;
+
+/** What follows a STDOUT content of `length` as latin1 text: padding, STDOUT EOF and END_REQUEST. */
+export function trailerText(id: number, length: number): string {
+  if (id !== trailersId) {
+    trailersId = id;
+    const trailer = Buffer.alloc(TRAILER_LENGTH);
+    writeTrailer(trailer, 0, id, ProtocolStatus.REQUEST_COMPLETE);
+    const text = trailer.toString("latin1");
+    trailers = Array.from({ length: 8 }, (_, padding) => "\0".repeat(padding) + text);
+  }
+  return trailers[paddingOf(length)]!;
+}
+
 /** Writes the bytes after a content of `length`. @returns the position after them */
 export function writePadding(target: Buffer, at: number, length: number): number {
   const end = at + paddingOf(length);

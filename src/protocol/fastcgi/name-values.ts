@@ -1,11 +1,15 @@
 /** Name-value pairs (specification, section 3.4): a length of one or four bytes for each, then the bytes. */
 
-/** Reads a length; four bytes where the top bit of the first is set. The caller makes sure that they are there. */
-export function readLength(bytes: Buffer, at: number): number {
-  const first = bytes[at]!;
-  return first < 0x80
-    ? first
-    : ((first & 0x7f) << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
+/** Reads a length from latin1 text; four bytes where the top bit of the first is set. The caller makes sure that they are there. */
+export function readLength(text: string, at: number): number {
+  const first = text.charCodeAt(at);
+  if (first < 0x80) return first;
+  return (
+    ((first & 0x7f) << 24) |
+    (text.charCodeAt(at + 1) << 16) |
+    (text.charCodeAt(at + 2) << 8) |
+    text.charCodeAt(at + 3)
+  );
 }
 
 /** How many bytes a length takes, judged by its first one. */
@@ -40,30 +44,33 @@ export function encodePair(name: string, value: string): Buffer {
 }
 
 /**
- * Steps through pairs without decoding them. One object walks a whole block: `while (cursor.next()) use(cursor.nameStart, …)`.
+ * Steps through pairs without cutting them out. One object walks a whole block: `while (cursor.next()) use(cursor.nameStart, …)`.
  */
 export class PairCursor {
-  readonly #block: Buffer;
+  readonly #text: string;
   nameStart = 0;
   valueStart = 0;
   valueEnd = 0;
 
-  constructor(block: Buffer) {
-    this.#block = block;
+  /** @param text latin1 */
+  constructor(text: string) {
+    this.#text = text;
   }
 
-  /** Moves to the next pair. @returns false at the end, or before a pair that the block does not hold whole ({@link truncated}) */
+  /** Moves to the next pair. @returns false at the end, or before a pair that the text does not hold whole ({@link truncated}) */
   next(): boolean {
-    const block = this.#block;
-    const size = block.length;
+    const text = this.#text;
+    const size = text.length;
     let at = this.valueEnd;
     if (at >= size) return false;
-    if (at + lengthSize(block[at]!) >= size) return false;
-    const nameLength = readLength(block, at);
-    at += lengthSize(block[at]!);
-    if (at + lengthSize(block[at]!) > size) return false;
-    const valueLength = readLength(block, at);
-    at += lengthSize(block[at]!);
+    const nameSize = lengthSize(text.charCodeAt(at));
+    if (at + nameSize >= size) return false;
+    const nameLength = readLength(text, at);
+    at += nameSize;
+    const valueSize = lengthSize(text.charCodeAt(at));
+    if (at + valueSize > size) return false;
+    const valueLength = readLength(text, at);
+    at += valueSize;
     // Both lengths are below 2^31, so the sum is exact; nothing is ever allocated from a claimed length (CVE-2025-23016).
     if (nameLength + valueLength > size - at) return false;
     this.nameStart = at;
@@ -72,8 +79,8 @@ export class PairCursor {
     return true;
   }
 
-  /** After {@link next} has returned false: whether bytes are left over. */
+  /** After {@link next} has returned false: whether something is left over. */
   get truncated(): boolean {
-    return this.valueEnd < this.#block.length;
+    return this.valueEnd < this.#text.length;
   }
 }

@@ -50,7 +50,7 @@ export interface SessionDelegate {
   onRefused(error: ProtocolError): void;
 }
 
-const NO_PARAMS = new FastCgiParams(Buffer.alloc(0));
+const NO_PARAMS = new FastCgiParams("");
 const ROLE_NAMES: Readonly<Record<number, RoleName>> = {
   [Role.RESPONDER]: "responder",
   [Role.AUTHORIZER]: "authorizer",
@@ -71,8 +71,9 @@ export class ServerRequest {
   /** True once PARAMS have ended. */
   dispatched = false;
   receiver: RequestReceiver | null = null;
-  /** PARAMS so far, while they are incomplete. */
-  collected: ByteCollector | null = null;
+  /** The first part of PARAMS, nearly always all of them, and what followed it; while they are incomplete. */
+  paramsText = "";
+  moreParams: ByteCollector | null = null;
 
   constructor(id: number, role: RoleName, keepConnection: boolean) {
     this.id = id;
@@ -128,11 +129,11 @@ export class ServerSession implements RecordSink {
   }
 
   /**
-   * Takes what has been read.
+   * Takes what has been read: the first `size` bytes of `chunk`.
    * @throws ProtocolError where the connection must be closed at once, without an answer; call {@link abortAll} then
    */
-  push(chunk: Buffer): void {
-    this.#decoder.push(chunk);
+  push(chunk: Buffer, size = chunk.length): void {
+    this.#decoder.push(chunk, size);
     if (this.#ready !== null) this.#dispatch();
   }
 
@@ -196,8 +197,7 @@ export class ServerSession implements RecordSink {
     const request = this.#contentRequest;
     switch (this.#contentType) {
       case Type.PARAMS:
-        request!.collected ??= new ByteCollector();
-        request!.collected.add(this.#slice(chunk, start, end));
+        collectParams(request!, chunk, start, end);
         break;
       case Type.STDIN:
         request!.receiver!.onStdin(this.#slice(chunk, start, end));
@@ -206,6 +206,9 @@ export class ServerSession implements RecordSink {
         request!.receiver!.onData(this.#slice(chunk, start, end));
         break;
       case Type.BEGIN_REQUEST:
+        if (end - start === BEGIN_LENGTH) this.#begin(this.#contentId, chunk, start);
+        else this.#collectWhole(chunk, start, end, last);
+        break;
       case Type.GET_VALUES:
         this.#collectWhole(chunk, start, end, last);
         break;
@@ -266,9 +269,10 @@ export class ServerSession implements RecordSink {
     this.#read(Type.BEGIN_REQUEST, id, null);
   }
 
-  #begin(id: number, content: Buffer): void {
-    const roleNumber = (content[0]! << 8) | content[1]!;
-    const keepConnection = (content[2]! & KEEP_CONN) !== 0;
+  /** @param at where the content of BEGIN_REQUEST lies in `bytes` */
+  #begin(id: number, bytes: Buffer, at: number): void {
+    const roleNumber = (bytes[at]! << 8) | bytes[at + 1]!;
+    const keepConnection = (bytes[at + 2]! & KEEP_CONN) !== 0;
     if (!keepConnection) this.#closing = true;
     const role = ROLE_NAMES[roleNumber];
     if (role === undefined || !this.#options.roles.includes(role)) {
@@ -302,7 +306,10 @@ export class ServerSession implements RecordSink {
     if (request.dispatched) unexpected("PARAMS after the end of PARAMS", request.id);
     if (length === 0) {
       this.#paramsEnd(request);
-    } else if ((request.collected?.length ?? 0) + length > this.#options.maxParams) {
+    } else if (
+      request.paramsText.length + (request.moreParams?.length ?? 0) + length >
+      this.#options.maxParams
+    ) {
       this.#reject(
         request,
         "431 Request Header Fields Too Large",
@@ -318,12 +325,14 @@ export class ServerSession implements RecordSink {
 
   #paramsEnd(request: ServerRequest): void {
     try {
-      if (request.collected !== null) request.params = new FastCgiParams(request.collected.take());
+      const more = request.moreParams?.take().toString("latin1") ?? "";
+      request.params = new FastCgiParams(request.paramsText + more);
     } catch (error) {
       this.#reject(request, "400 Bad Request", error as ProtocolError);
       return;
     }
-    request.collected = null;
+    request.paramsText = "";
+    request.moreParams = null;
     request.dispatched = true;
     this.#ready = request;
   }
@@ -362,7 +371,6 @@ export class ServerSession implements RecordSink {
   /** Answers a request that was begun; the connection is closed after it, as the peer and we may not agree on what was sent. */
   #reject(request: ServerRequest, status: string, error: ProtocolError): void {
     this.#closing = true;
-    request.collected = null;
     this.finish(request);
     this.#refuse(request.id, status, ProtocolStatus.REQUEST_COMPLETE, error);
   }
@@ -381,7 +389,7 @@ export class ServerSession implements RecordSink {
       content = this.#whole.take();
       this.#whole = null;
     }
-    if (this.#contentType === Type.BEGIN_REQUEST) this.#begin(this.#contentId, content);
+    if (this.#contentType === Type.BEGIN_REQUEST) this.#begin(this.#contentId, content, 0);
     else this.#answerValues(content);
   }
 
@@ -393,9 +401,10 @@ export class ServerSession implements RecordSink {
       FCGI_MPXS_CONNS: this.#options.multiplex ? 1 : 0,
     };
     const values = new Map<string, string>();
-    const cursor = new PairCursor(content);
+    const text = content.toString("latin1");
+    const cursor = new PairCursor(text);
     while (cursor.next()) {
-      const name = content.toString("latin1", cursor.nameStart, cursor.valueStart);
+      const name = text.slice(cursor.nameStart, cursor.valueStart);
       if (Object.hasOwn(known, name)) values.set(name, String(known[name]));
     }
     this.#delegate.onReply(encodeGetValuesResult(values));
@@ -429,6 +438,16 @@ export class ServerSession implements RecordSink {
   #slice(chunk: Buffer, start: number, end: number): Buffer {
     const slice = chunk.subarray(start, end);
     return this.#options.inputReused ? Buffer.from(slice) : slice;
+  }
+}
+
+/** A list of strings would cost far more than its characters where a peer sends PARAMS byte by byte. */
+function collectParams(request: ServerRequest, chunk: Buffer, start: number, end: number): void {
+  if (request.paramsText === "") {
+    request.paramsText = chunk.toString("latin1", start, end);
+  } else {
+    request.moreParams ??= new ByteCollector();
+    request.moreParams.add(Buffer.from(chunk.subarray(start, end)));
   }
 }
 

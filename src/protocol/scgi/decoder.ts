@@ -63,14 +63,14 @@ export class ScgiDecoder {
     return this.#step >= Step.BODY;
   }
 
-  /** @throws ProtocolError {@link refusalStatus} says what to answer; nothing more can be read then */
-  push(chunk: Buffer): void {
+  /** Takes the first `size` bytes of `chunk`. @throws ProtocolError {@link refusalStatus} says what to answer; nothing more can be read then */
+  push(chunk: Buffer, size = chunk.length): void {
     let at = 0;
-    while (at < chunk.length && this.#step !== Step.DONE) {
-      if (this.#step === Step.LENGTH) at = this.#length(chunk, at);
-      else if (this.#step === Step.HEADERS) at = this.#headers(chunk, at);
+    while (at < size && this.#step !== Step.DONE) {
+      if (this.#step === Step.LENGTH) at = this.#length(chunk, at, size);
+      else if (this.#step === Step.HEADERS) at = this.#headers(chunk, at, size);
       else if (this.#step === Step.COMMA) at = this.#comma(chunk, at);
-      else at = this.#body(chunk, at);
+      else at = this.#body(chunk, at, size);
     }
   }
 
@@ -81,8 +81,8 @@ export class ScgiDecoder {
     }
   }
 
-  #length(chunk: Buffer, start: number): number {
-    for (let at = start; at < chunk.length; at++) {
+  #length(chunk: Buffer, start: number, size: number): number {
+    for (let at = start; at < size; at++) {
       const byte = chunk[at]!;
       if (byte === COLON && this.#digits > 0) {
         this.#step = this.#left > 0 ? Step.HEADERS : Step.COMMA;
@@ -104,11 +104,11 @@ export class ScgiDecoder {
         );
       }
     }
-    return chunk.length;
+    return size;
   }
 
-  #headers(chunk: Buffer, start: number): number {
-    const end = Math.min(start + this.#left, chunk.length);
+  #headers(chunk: Buffer, start: number, size: number): number {
+    const end = Math.min(start + this.#left, size);
     this.#block.add(this.#slice(chunk, start, end));
     this.#left -= end - start;
     if (this.#left === 0) this.#step = Step.COMMA;
@@ -122,7 +122,7 @@ export class ScgiDecoder {
         `Expected a comma after the headers, got byte ${chunk[at]}`,
       );
     }
-    const params = new ScgiParams(this.#block.take());
+    const params = new ScgiParams(this.#block.take().toString("latin1"));
     this.#left = checkHeaders(params, this.#options.strict === true);
     this.#step = this.#left > 0 ? Step.BODY : Step.DONE;
     this.#sink.onRequest(params, this.#left);
@@ -130,8 +130,8 @@ export class ScgiDecoder {
     return at + 1;
   }
 
-  #body(chunk: Buffer, start: number): number {
-    const end = Math.min(start + this.#left, chunk.length);
+  #body(chunk: Buffer, start: number, size: number): number {
+    const end = Math.min(start + this.#left, size);
     this.#left -= end - start;
     if (this.#left === 0) this.#step = Step.DONE;
     this.#sink.onBody(this.#slice(chunk, start, end));

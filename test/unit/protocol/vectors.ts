@@ -34,6 +34,7 @@ export interface Vector {
   readonly body_mismatch?: "short" | "long";
   readonly headers?: Record<string, string>;
   readonly dispatch?: string;
+  readonly capture?: boolean;
   readonly hint?: string;
   readonly mode?: string;
   readonly data_latin1?: string;
