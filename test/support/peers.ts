@@ -8,6 +8,8 @@ const PEERS = {
   nginx: "nginx-light",
   wrk: "wrk",
   tmux: "tmux",
+  "php-cgi": "php-cgi",
+  python3: "python3",
 } as const;
 
 export type Peer = keyof typeof PEERS;

@@ -1,6 +1,7 @@
 /** Accepts HTTP on the inherited sockets, and stops accepting without cutting anybody off. */
 
 import { once } from "node:events";
+import { closeSync, openSync } from "node:fs";
 import { createServer, type RequestListener, type Server } from "node:http";
 import { Server as NetServer, type Socket } from "node:net";
 import type { IdleConnections } from "./supervision.ts";
@@ -18,6 +19,7 @@ export class HttpListener {
   readonly #servers: Server[] = [];
   readonly #connections = new Set<Socket>();
   readonly #options: HttpListenerOptions;
+  #onStdin = false;
   #draining = false;
 
   constructor(options: HttpListenerOptions) {
@@ -36,6 +38,7 @@ export class HttpListener {
       server.listen({ fd });
       await once(server, "listening");
       this.#servers.push(server);
+      this.#onStdin ||= fd === 0;
     }
   }
 
@@ -49,6 +52,7 @@ export class HttpListener {
       this.#draining = true;
       // Not http.Server's own close(), which would close the idle connections as well, and no longer time out half-sent requests.
       for (const server of this.#servers) NetServer.prototype.close.call(server);
+      if (this.#onStdin) releaseStdin();
       this.#hurrySilentConnections();
     }
     if (idle === "close") for (const server of this.#servers) server.closeIdleConnections();
@@ -77,4 +81,10 @@ export class HttpListener {
     }, SILENT_GRACE_MS);
     timer.unref();
   }
+}
+
+/** libuv never closes the fds 0 to 2, not even one that it listened on: the kernel would go on accepting connections there, for nobody. */
+function releaseStdin(): void {
+  closeSync(0);
+  openSync("/dev/null", "r"); // becomes fd 0, so that nothing that is opened later does
 }

@@ -1,6 +1,6 @@
 /** Each way in which a socket cannot be reached, and the words for it. */
 
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { connect as netConnect, type Socket } from "node:net";
 import { type Address, connectOptions, formatAddress } from "../../../src/core/address.ts";
 import { GatewayClient, type GatewayProtocol } from "../../../src/gateway/client.ts";
@@ -108,7 +108,7 @@ async function fullQueue(sandbox: Sandbox, wanted: Address): Promise<Address> {
   sandbox.defer(async () => {
     for (const socket of waiting) socket.destroy();
     closeListener(fd);
-    await removeSocket(address);
+    removeSocket(address);
   });
   // A backlog of 0 lets one connection wait, and on some kernels two.
   for (let i = 0; i < 4; i++) {
@@ -123,7 +123,6 @@ async function fullQueue(sandbox: Sandbox, wanted: Address): Promise<Address> {
   return address;
 }
 
-async function removeSocket(address: Address): Promise<void> {
-  const { rmSync } = await import("node:fs");
+function removeSocket(address: Address): void {
   if (address.kind === "unix") rmSync(address.path, { force: true });
 }
