@@ -24,8 +24,8 @@ try {
 async function main(): Promise<void> {
   const { address, protocol, pool, timeoutMs } = readSettings(process.env);
   const fds = readListenFds(process.env);
-  const timeouts = { silenceMs: timeoutMs };
-  const client = new GatewayClient({ address, protocol, keepAlive: true, timeouts });
+  // A connection for each request: a kept one would lead to an old worker after a reload, and hold it up while it drains.
+  const client = new GatewayClient({ address, protocol, timeouts: { silenceMs: timeoutMs } });
   const software = `gwpm/${gwpmVersion()}`;
   const options: ForwardOptions = {
     client,

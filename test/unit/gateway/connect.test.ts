@@ -1,8 +1,7 @@
 /** Each way in which a socket cannot be reached, and the words for it. */
 
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { connect as netConnect, type Socket } from "node:net";
-import { type Address, connectOptions, formatAddress } from "../../../src/core/address.ts";
+import { type Address, formatAddress } from "../../../src/core/address.ts";
 import { GatewayClient, type GatewayProtocol } from "../../../src/gateway/client.ts";
 import { connectError } from "../../../src/gateway/errors.ts";
 import { closeListener, openListener } from "../../../src/system/sockets.ts";
@@ -10,6 +9,7 @@ import { freePort } from "../../support/ports.ts";
 import type { Sandbox } from "../../support/sandbox.ts";
 import { describe, expect, test } from "../../support/test.ts";
 import { failureOf } from "./failure-of.ts";
+import { fullQueue } from "./full-queue.ts";
 
 const PROTOCOLS: readonly GatewayProtocol[] = ["fastcgi", "scgi", "http"];
 
@@ -98,28 +98,6 @@ async function abandonedSocket(sandbox: Sandbox): Promise<Address> {
   );
   closeListener(fd);
   sandbox.defer(() => removeSocket(address));
-  return address;
-}
-
-/** A socket that listens and never accepts, its queue full. */
-async function fullQueue(sandbox: Sandbox, wanted: Address): Promise<Address> {
-  const { fd, address } = await openListener(wanted, { backlog: 0 });
-  const waiting: Socket[] = [];
-  sandbox.defer(async () => {
-    for (const socket of waiting) socket.destroy();
-    closeListener(fd);
-    removeSocket(address);
-  });
-  // A backlog of 0 lets one connection wait, and on some kernels two.
-  for (let i = 0; i < 4; i++) {
-    const socket = netConnect(connectOptions(address));
-    waiting.push(socket);
-    const connected = await new Promise<boolean>((resolve) => {
-      socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
-      setTimeout(() => resolve(false), 100);
-    });
-    if (!connected) break;
-  }
   return address;
 }
 

@@ -27,6 +27,7 @@ import {
   stream,
   variables,
 } from "./fake-upstream.ts";
+import { fullQueue } from "./full-queue.ts";
 
 interface Running {
   readonly listener: HttpListener;
@@ -335,6 +336,14 @@ describe("a worker that fails", () => {
     const response = await exchange(target, { method: "POST", target: "/", body: Buffer.alloc(5_000_000) });
     expect(response.status).toBe(502);
     expect(response.body.toString()).toContain("its socket does not exist; is it running?");
+  });
+
+  test("has no room in its queue", async ({ sandbox }) => {
+    const busy = await fullQueue(sandbox, { kind: "unix", path: sandbox.path("full.sock") });
+    const { target } = await listen(sandbox, busy);
+    const response = await exchange(target, { target: "/" });
+    expect(response.status).toBe(503);
+    expect(response.body.toString()).toContain("its queue is full, all workers are busy");
   });
 
   test("breaks off: so does the response, and the listener goes on", async ({ sandbox }) => {
