@@ -59,3 +59,10 @@ export function clientGone(): Error {
     code: "ECONNRESET",
   });
 }
+
+/** The error of a body that a handler goes on reading after it has answered: unlike HTTP/1, FastCGI delivers none then. */
+export function answeredEarly(): Error {
+  return Object.assign(new Error("aborted: the response was ended before the request body had arrived"), {
+    code: "ECONNRESET",
+  });
+}

@@ -2,8 +2,9 @@
 
 import { contentLength, requestHeaders } from "../../protocol/cgi/request-headers.ts";
 import type { Exchange } from "../exchange.ts";
-import { clientGone, ExchangeContext } from "../request-context.ts";
+import { ExchangeContext } from "../request-context.ts";
 import { originalUrl, stripBasePath } from "../request-url.ts";
+import { FetchBody } from "./body.ts";
 
 /**
  * Only `signal` is put off until somebody asks, it costs as much as the rest. What else a Request holds must be there from the start:
@@ -11,19 +12,28 @@ import { originalUrl, stripBasePath } from "../request-url.ts";
  */
 export class GatewayFetchRequest extends Request {
   readonly gateway: ExchangeContext;
+  readonly #body: FetchBody | undefined;
 
   /** @throws TypeError for a host, a method or a header that a Request cannot have; the client's fault */
   constructor(exchange: Exchange, basePath: string) {
     const { params } = exchange;
     const original = originalUrl(params);
     const method = params.get("REQUEST_METHOD") ?? "GET";
+    // The standard knows no GET with a body: what was sent of one is thrown away with the exchange.
     const hasBody = !exchange.bodyEmpty && method !== "GET" && method !== "HEAD";
+    const body = hasBody ? new FetchBody(exchange) : undefined;
     super(absoluteUrl(exchange, stripBasePath(original, basePath)), {
       method,
       headers: headerPairs(exchange),
-      ...(hasBody && { body: bodyStream(exchange), duplex: "half" }),
+      ...(body && { body: body.stream, duplex: "half" }),
     } as RequestInit);
     this.gateway = new ExchangeContext(exchange, original);
+    this.#body = body;
+  }
+
+  /** For the tier: what has not arrived of the body will not. */
+  endBody(reason: Error): void {
+    this.#body?.breakOff(reason);
   }
 
   static {
@@ -54,50 +64,4 @@ function headerPairs(exchange: Exchange): [string, string][] {
   const pairs: [string, string][] = [];
   for (let i = 0; i + 1 < list.length; i += 2) pairs.push([list[i]!, list[i + 1]!]);
   return pairs;
-}
-
-/**
- * Fetches the body as it is read. Not a byte stream: that one would take over the memory of each chunk, which is part of a buffer that
- * holds other requests' bytes too.
- */
-function bodyStream(exchange: Exchange): ReadableStream<Uint8Array> {
-  let taken = false;
-  let ended = false;
-  return new ReadableStream<Uint8Array>(
-    {
-      pull(controller) {
-        if (taken) return exchange.resumeBody();
-        taken = true;
-        exchange.takeBody({
-          onChunk(chunk) {
-            if (!ended) controller.enqueue(chunk);
-            return ended || (controller.desiredSize ?? 0) > 0;
-          },
-          onEnd(error) {
-            if (ended) return;
-            ended = true;
-            if (error === undefined) controller.close();
-            else controller.error(error);
-          },
-        });
-        bodies.set(exchange, (error) => {
-          if (!ended) controller.error(error);
-          ended = true;
-        });
-      },
-      cancel() {
-        ended = true;
-        if (taken) exchange.resumeBody();
-      },
-    },
-    { highWaterMark: 0 },
-  );
-}
-
-/** How to break off a body that is being read. */
-const bodies = new WeakMap<Exchange, (error: Error) => void>();
-
-/** The front end has gone away, or the response is complete: what has not arrived of the body will not. */
-export function endBody(exchange: Exchange): void {
-  bodies.get(exchange)?.(clientGone());
 }

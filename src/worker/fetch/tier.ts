@@ -2,8 +2,8 @@
 
 import type { Exchange, ExchangeHandler } from "../exchange.ts";
 import { reportHandlerError, sendError } from "../handler-error.ts";
-import type { GatewayContext } from "../request-context.ts";
-import { endBody, GatewayFetchRequest } from "./request.ts";
+import { answeredEarly, clientGone, type GatewayContext } from "../request-context.ts";
+import { GatewayFetchRequest } from "./request.ts";
 import { sendResponse } from "./response.ts";
 
 /** @param env what Hono calls `c.env` */
@@ -36,7 +36,7 @@ async function serveFetch(
   let cancel = () => {};
   exchange.onAbort = () => {
     request.gateway.abort();
-    endBody(exchange);
+    request.endBody(clientGone());
     cancel();
   };
   try {
@@ -52,6 +52,6 @@ async function serveFetch(
     if (exchange.headSet) exchange.fail("the response body failed");
     else sendError(exchange, 500);
   } finally {
-    if (exchange.ended) endBody(exchange);
+    if (exchange.ended) request.endBody(answeredEarly());
   }
 }

@@ -3,7 +3,7 @@
 import { IncomingMessage } from "node:http";
 import { requestHeaders } from "../../protocol/cgi/request-headers.ts";
 import type { BodySink, Exchange } from "../exchange.ts";
-import { clientGone, ExchangeContext } from "../request-context.ts";
+import { answeredEarly, clientGone, ExchangeContext } from "../request-context.ts";
 import { originalUrl, stripBasePath } from "../request-url.ts";
 import { internalSymbol } from "./internals.ts";
 import type { NodeSocket } from "./socket.ts";
@@ -181,12 +181,6 @@ export function settleRequest(request: NodeRequest): void {
 function destroyAlone(request: NodeRequest, error: Error): void {
   request[ALONE] = true;
   request.destroy(error);
-}
-
-function answeredEarly(): Error {
-  return Object.assign(new Error("aborted: the response was ended before the request body had arrived"), {
-    code: "ECONNRESET",
-  });
 }
 
 function hasListeners(request: NodeRequest): boolean {
