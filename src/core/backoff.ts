@@ -19,19 +19,22 @@ export interface BackoffPolicy {
   readonly windowMs: number;
 }
 
-/** A worker that crashes sooner than this after it got ready counts as a failure, and the wait grows. */
+/** A worker that was ready for as long as this has not failed to start, whatever ended it. */
 export const STABLE_AFTER_MS = 500;
 
 /** ±20 %, so that pools which failed together do not retry together. */
 const JITTER = 0.2;
+
+/** More are not remembered; no policy asks for as many. */
+const MOST_CRASHES = 1_000;
 
 export const calm: Backoff = { failures: 0, retryAt: 0, trial: false, crashes: [] };
 
 /**
  * A worker ended without having been asked to.
  *
- * The first crash of a worker that had been ready is made good at once; what repeats waits `minMs`, twice that, and so
- * on up to `maxMs`.
+ * One that had been ready is made good at once, unless it had hardly been so and such crashes pile up. What cannot even
+ * start, or piles up, waits `minMs`, twice that, and so on up to `maxMs`.
  *
  * @param readyForMs how long it had been ready; `null` where it never was
  * @param random uniform in [0, 1)
@@ -43,11 +46,12 @@ export function afterCrash(
   now: number,
   random: number,
 ): Backoff {
-  const crashes = [...backoff.crashes.filter((at) => now - at < policy.windowMs), now].slice(-1_000);
-  if (readyForMs !== null && readyForMs >= STABLE_AFTER_MS) return { ...calm, crashes };
+  const crashes = [...backoff.crashes.filter((at) => now - at < policy.windowMs), now].slice(-MOST_CRASHES);
+  const forgiven =
+    readyForMs !== null && (readyForMs >= STABLE_AFTER_MS || crashes.length < policy.degradedAfter);
+  if (forgiven) return { ...calm, crashes };
   const failures = backoff.failures + 1;
-  const doublings = readyForMs === null ? failures - 1 : failures - 2;
-  const delay = doublings < 0 ? 0 : Math.min(policy.maxMs, policy.minMs * 2 ** Math.min(doublings, 30));
+  const delay = Math.min(policy.maxMs, policy.minMs * 2 ** Math.min(failures - 1, 30));
   const jittered = delay * (1 - JITTER + 2 * JITTER * random);
   return {
     failures,

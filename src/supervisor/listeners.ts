@@ -55,7 +55,7 @@ export async function openListeners(
     for (const spec of specs) opened.push(await open(spec, holders.get(formatAddress(spec.address)) ?? []));
     return opened;
   } catch (error) {
-    for (const listener of opened) closeListener(listener.fd);
+    abandonListeners(opened);
     throw error;
   }
 }
@@ -85,6 +85,12 @@ export function closeListeners(listeners: readonly Listener[]): void {
     closeListener(fd);
     if (address.kind === "unix") fs.rmSync(address.path, { force: true });
   }
+}
+
+/** Closes sockets that came to no use. Those taken over still serve their former owners' workers under their names. */
+export function abandonListeners(listeners: readonly Listener[]): void {
+  closeListeners(listeners.filter(({ how }) => how === "bound"));
+  for (const { fd, how } of listeners) if (how === "taken-over") closeListener(fd);
 }
 
 async function open(spec: ListenSpec, holders: readonly Holder[]): Promise<Listener> {

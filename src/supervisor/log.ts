@@ -23,8 +23,11 @@ export function openLog(config: EffectiveConfig["log"], fallback: string | null)
   const log =
     config.format === "json" ? pino(options, destination) : pino(options, pretty(destination, file === null));
   return {
-    event: ({ at: _, ...event }) =>
-      log[levelOf(event as GwpmEvent)](event, describeEvent(event as GwpmEvent)),
+    event: (event) => {
+      // The logger has a time of its own.
+      const { at: _, ...fields } = event;
+      log[levelOf(event)](fields, describeEvent(event));
+    },
     line: ({ pool, slot, stream, line }) => log.info({ pool, slot, stream }, line),
     error: (error, what) => log.error({ err: error }, what),
     reopen: () => {

@@ -5,7 +5,13 @@ import { type Address, formatAddress } from "../core/address.ts";
 import { launchHttpGateway } from "../runtimes/http-gateway.ts";
 import { launchScript } from "../runtimes/script.ts";
 import type { Version } from "./crew.ts";
-import { closeListeners, type Holder, type Listener, openHttpListener, openListeners } from "./listeners.ts";
+import {
+  abandonListeners,
+  type Holder,
+  type Listener,
+  openHttpListener,
+  openListeners,
+} from "./listeners.ts";
 
 /** A pool as configured; the HTTP listener of a pool is one too, under the name `<pool>/http`. */
 export interface PoolPlan {
@@ -27,7 +33,7 @@ export function poolsOf(config: EffectiveConfig): PoolPlan[] {
 export interface OpenedPool {
   readonly plan: PoolPlan;
   readonly version: Omit<Version, "generation">;
-  close(): void;
+  abandon(): void;
 }
 
 /**
@@ -51,7 +57,7 @@ export async function openPool(
   return {
     plan,
     version: versionOf(plan, listeners, behind?.version.listeners[0]?.address ?? null),
-    close: () => closeListeners(listeners),
+    abandon: () => abandonListeners(listeners),
   };
 }
 

@@ -12,7 +12,7 @@ import { formatAddress } from "../core/address.ts";
 import { adjustListener } from "../system/sockets.ts";
 import type { Version } from "./crew.ts";
 import {
-  closeListeners,
+  abandonListeners,
   type Listener,
   openHttpListener,
   openListeners,
@@ -121,7 +121,7 @@ export class Reloader {
       }
       return changes;
     } catch (error) {
-      closeListeners(opened);
+      abandonListeners(opened);
       const message = error instanceof Error ? error.message : String(error);
       throw new OperationError("GWPM_LISTEN_FAILED", `${message}; the running configuration goes on`, {
         cause: error,

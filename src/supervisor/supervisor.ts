@@ -49,6 +49,7 @@ export class Supervisor {
   #scheduled = false;
   #timer: NodeJS.Timeout | undefined;
   #savedState = "";
+  #finished = false;
   #stopping: { fast: boolean; readonly by: string; readonly deadline: number } | null = null;
   readonly #stopped = withResolvers();
 
@@ -89,7 +90,7 @@ export class Supervisor {
     try {
       for (const plan of poolsOf(this.config)) opened.push(await openPool(plan, holders, opened));
     } catch (error) {
-      for (const { close } of opened) close();
+      for (const { abandon } of opened) abandon();
       throw error;
     }
     this.enqueue(() => {
@@ -196,6 +197,7 @@ export class Supervisor {
     }
     this.orphans.turn(now);
     this.#saveState();
+    if (this.#finished) return;
     if (this.#stopping !== null && this.pools.size === 0 && this.orphans.all.length === 0) this.#finish();
     else this.#sleep(now);
   }
@@ -231,6 +233,7 @@ export class Supervisor {
   }
 
   #finish(): void {
+    this.#finished = true;
     clearTimeout(this.#timer);
     this.emit({ type: "supervisor-stopped", pid: process.pid });
     this.#stopped.resolve();

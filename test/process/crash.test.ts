@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { startGwpm } from "../support/gwpm.ts";
 import { app, faultyWorker } from "../support/paths.ts";
 import { addressOf, ask } from "../support/pools.ts";
-import { cpuTicks } from "../support/processes.ts";
+import { cpuTicks, isAlive } from "../support/processes.ts";
 import { describe, expect, test } from "../support/test.ts";
 
 const web = { name: "web", script: app("ledger.mjs"), listen: "unix:./web.sock", workers: 2 };
@@ -27,7 +27,7 @@ describe("a worker that is killed", () => {
     const gwpm = await startGwpm(sandbox, { config: { pools: [{ ...web, script: hello }] } });
     const [victim, other] = await gwpm.readyPids("web");
     const delays: number[] = [];
-    for (let round = 0; round < 5; round++) {
+    for (let round = 0; round < 4; round++) {
       const mark = gwpm.events.mark;
       const pid = round === 0 ? victim! : (await gwpm.readyPids("web")).find((one) => one !== other)!;
       const killedAt = Date.now();
@@ -48,7 +48,7 @@ describe("a worker that is killed", () => {
     expect(events.stdout).toMatch(
       new RegExp(`Worker 0 of pool "web" \\(pid ${victim}.*crashed: ended by SIGKILL`),
     );
-    const median = delays.sort((a, b) => a - b)[2]!;
+    const median = delays.sort((a, b) => a - b)[1]!;
     expect(median, `replaced after ${delays.join(", ")} ms`).toBeLessThan(nodeStartMs(hello) + 50);
   });
 
@@ -60,7 +60,7 @@ describe("a worker that is killed", () => {
     const mark = gwpm.events.mark;
     process.kill((await gwpm.readyPids("web"))[0]!, "SIGKILL");
     await gwpm.events.waitFor({ type: "worker-ready" }, { after: mark });
-    expect(cpuTicks(grandchild)).toBeUndefined();
+    expect(isAlive(grandchild)).toBe(false);
   });
 });
 
@@ -68,6 +68,7 @@ describe("a worker that exits by itself", () => {
   test("with code 0 after having served is replaced too", async ({ sandbox }) => {
     const pools = [{ ...web, script: faultyWorker("exits-0-after-ready.mjs"), workers: 1 }];
     const gwpm = await startGwpm(sandbox, { config: { pools } });
+    expect(await ask(await addressOf(gwpm, "web"))).toMatchObject({ status: 200 });
     const exit = await gwpm.events.waitFor({ type: "worker-exited" });
     expect(exit).toMatchObject({ code: 0, cause: { kind: "crashed" } });
     await gwpm.events.waitFor({ type: "worker-starting", cause: { kind: "replace" } });

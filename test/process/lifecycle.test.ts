@@ -3,13 +3,19 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import { runGwpm, spawnGwpm, startGwpm } from "../support/gwpm.ts";
-import { app, faultyWorker } from "../support/paths.ts";
+import { faultyWorker } from "../support/paths.ts";
 import { addressOf, ask } from "../support/pools.ts";
 import { isAlive, processesOf } from "../support/processes.ts";
 import { describe, expect, test } from "../support/test.ts";
+import { waitFor } from "../support/wait.ts";
 
 const script = faultyWorker("process-send-ready.mjs");
-const web = { name: "web", script: app("compat.mjs"), listen: "unix:./web.sock", workers: 2 };
+const web = {
+  name: "web",
+  script: faultyWorker("hang-in-handler.mjs"),
+  listen: "unix:./web.sock",
+  workers: 2,
+};
 
 describe("gwpm start", () => {
   test("returns when every pool is ready, each over its own protocol", async ({ sandbox }) => {
@@ -60,8 +66,8 @@ describe("gwpm start", () => {
     const file = sandbox.write("ecosystem.json", { pools });
     const { code, stderr } = await runGwpm(sandbox, ["start", "-c", file]);
     expect(code).toBe(1);
-    expect(stderr).toMatch(/pool "bad".* exited with code 1 before it was ready/);
-    expect(stderr).toContain("Error");
+    expect(stderr).toMatch(/pool "bad".* exited with code 3 before it was ready/);
+    expect(stderr).toContain("cannot reach the database at db.test:5432");
     expect(processesOf(sandbox.dir)).toEqual([]);
     expect(existsSync(sandbox.path("web.sock"))).toBe(false);
     expect((await runGwpm(sandbox, ["status", "-c", file])).code).toBe(3);
@@ -156,13 +162,14 @@ describe("gwpm stop", () => {
   });
 
   test("--fast does not wait for a request that hangs", async ({ sandbox }) => {
-    const pools = [{ ...web, script: faultyWorker("hang-in-handler.mjs"), workers: 1 }];
-    const gwpm = await startGwpm(sandbox, { config: { pools } });
-    const hanging = ask(`unix:${sandbox.path("web.sock")}`).then(
+    const gwpm = await startGwpm(sandbox, { config: { pools: [web] } });
+    const hanging = ask(`unix:${sandbox.path("web.sock")}`, "/hang").then(
       () => "answered",
       () => "cut off",
     );
-    await gwpm.events.waitFor({ type: "pool-ready" });
+    await waitFor(async () => (await gwpm.pool("web")).requests.active === 1, {
+      what: "the request to hang",
+    });
     await gwpm.stop(["--fast"]);
     expect(await hanging).toBe("cut off");
   });

@@ -2,7 +2,6 @@
 
 import { writeFileSync } from "node:fs";
 import { type Gwpm, startGwpm } from "../support/gwpm.ts";
-import { app } from "../support/paths.ts";
 import { addressOf, ask } from "../support/pools.ts";
 import type { Sandbox } from "../support/sandbox.ts";
 import { describe, expect, test } from "../support/test.ts";
@@ -224,5 +223,4 @@ test("an environment of its own: env, clearEnv, GWPM_*, NODE_APP_INSTANCE", asyn
   const bare = await of("bare");
   expect(bare.ONLY).toBe("this");
   expect(bare.OUTER).toBeUndefined();
-  expect(app("compat.mjs")).toBeDefined();
 });

@@ -73,7 +73,9 @@ test("workers that print go on serving, and their lines are there for the next s
 });
 
 test("a Unix socket whose file was removed meanwhile is made anew", async ({ sandbox }) => {
-  const pools = [{ name: "web", script: app("compat.mjs"), listen: "unix:./web.sock", workers: 1 }];
+  const pools = [
+    { name: "web", script: faultyWorker("hang-in-handler.mjs"), listen: "unix:./web.sock", workers: 1 },
+  ];
   const gwpm = await startGwpm(sandbox, { config: { pools } });
   await gwpm.crash();
   rmSync(sandbox.path("web.sock"));
@@ -82,7 +84,9 @@ test("a Unix socket whose file was removed meanwhile is made anew", async ({ san
 });
 
 test("a pid that now belongs to somebody else is not taken for a worker", async ({ sandbox }) => {
-  const pools = [{ name: "web", script: app("compat.mjs"), listen: "unix:./web.sock", workers: 1 }];
+  const pools = [
+    { name: "web", script: faultyWorker("hang-in-handler.mjs"), listen: "unix:./web.sock", workers: 1 },
+  ];
   const gwpm = await startGwpm(sandbox, { config: { pools } });
   const [worker] = await gwpm.readyPids("web");
   await gwpm.crash();
