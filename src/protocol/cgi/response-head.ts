@@ -127,10 +127,10 @@ function newLine(name: string): HeaderLine {
 }
 
 function remember(line: HeaderLine, value: string): void {
-  if (NOT_FIELD_TEXT.test(value)) {
+  if (typeof value !== "string" || NOT_FIELD_TEXT.test(value)) {
     throw new ProtocolError(
       "CGI_INVALID_HEADER",
-      `Cannot send the header ${line.prefix}${JSON.stringify(value)}: the value holds a control or non-latin1 character`,
+      `Cannot send the header ${line.prefix}${JSON.stringify(value)}: the value is no string, or holds a control or non-latin1 character`,
     );
   }
   line.lastValue = value.length <= VALUE_CACHE_LIMIT ? value : null;
