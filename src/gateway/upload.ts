@@ -74,10 +74,7 @@ export class Upload {
       return;
     }
     onProgress();
-    sink.cork();
-    let room = true;
-    for (const piece of frame(chunk)) room = sink.write(piece);
-    sink.uncork();
+    const room = writeTogether(sink, frame(chunk));
     if (room || this.#over) return;
     this.#blocked = true;
     source.pause();
@@ -114,4 +111,15 @@ export class Upload {
     this.stop();
     this.#options.onFailure(what, cause);
   }
+}
+
+/** @returns false when the sink will emit 'drain' */
+function writeTogether(sink: Writable, pieces: readonly Buffer[]): boolean {
+  // A chunked ClientRequest that is corked says "wait for drain", and then emits none (Node 26).
+  if (pieces.length === 1) return sink.write(pieces[0]);
+  let room = true;
+  sink.cork();
+  for (const piece of pieces) room = sink.write(piece);
+  sink.uncork();
+  return room;
 }

@@ -48,7 +48,7 @@ test.for([
   [
     "a stream",
     () => Readable.from([Buffer.from("bo"), Buffer.from("dy")]),
-    /Transfer-Encoding: chunked\r\n[\s\S]*\r\n\r\n2\r\nbo\r\n2\r\ndy\r\n0\r\n\r\n$/,
+    /Transfer-Encoding: chunked\r\n[\s\S]*\r\n\r\n(?:2\r\nbo\r\n2\r\ndy|4\r\nbody)\r\n0\r\n\r\n$/,
   ],
   ["nothing", undefined, /Content-Length: 0\r\n[\s\S]*\r\n\r\n$/],
 ] as const)("a POST of %s", async ([, body, expected], { sandbox }) => {
@@ -58,6 +58,16 @@ test.for([
   });
   const source = typeof body === "function" ? body() : body;
   const response = await http(upstream).request({ method: "POST", uri: "/", body: source });
+  expect(await text(response.body)).toBe("hello");
+});
+
+test("a large upload in chunks, over and over the high-water mark", async ({ sandbox }) => {
+  const upstream = await fakeUpstream(sandbox, async (peer) => {
+    await peer.until((bytes) => bytes.subarray(-5).toString() === "0\r\n\r\n", "the end of the request");
+    peer.socket.end(OK);
+  });
+  const body = Readable.from(Array.from({ length: 50 }, () => Buffer.alloc(65_528, "x")));
+  const response = await http(upstream).request({ method: "POST", uri: "/", body });
   expect(await text(response.body)).toBe("hello");
 });
 
