@@ -23,6 +23,12 @@ const MAX_CONNECTIONS = 1024;
 /** How long END_REQUEST waits for a body that HAProxy is still sending. */
 const HOLD_TICKS = ticksFor(30_000);
 
+/**
+ * What a connection with a broken response ends with: a record of version 0, which is none. A missing END_REQUEST alone is not enough, nginx
+ * without fastcgi_keep_conn takes the end of the connection for that of the response.
+ */
+const NO_RECORD = Buffer.alloc(8);
+
 export class FastCgiConnection extends Connection implements SessionDelegate {
   readonly #session: ServerSession;
   #first = -1;
@@ -204,8 +210,9 @@ export class FastCgiConnection extends Connection implements SessionDelegate {
 
   /** Ends the connection where its last response has been sent. Called after a chunk, in which another request may have begun. */
   #settle(): void {
-    if (this.active === 0 && this.open && (this.#session.closing || this.#broken || this.#retired))
-      this.linger();
+    if (this.active > 0 || !this.open) return;
+    if (this.#broken) this.send(NO_RECORD);
+    if (this.#broken || this.#retired || this.#session.closing) this.linger();
   }
 
   /** END_REQUEST, in the form that the front end takes as "not again" where this is the connection's last response. */

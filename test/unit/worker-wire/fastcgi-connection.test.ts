@@ -165,9 +165,10 @@ describe("Content-Length", () => {
   it("cuts a longer body, and withholds END_REQUEST", async () => {
     const wire = fastcgi({ handler: (exchange) => respond(exchange, "hello world", head) });
     await feed(wire, fastcgiRequest());
-    const { body, end, stderr } = responseIn(wire.socket.output);
+    const { body, end, stderr, broken } = responseIn(wire.socket.output);
     expect(body.toString()).toBe("hello");
     expect(end).toBeUndefined();
+    expect(broken).toBe(true);
     expect(stderr).toContain("at least 6 bytes longer");
     expect(wire.socket.finished).toBe(true);
   });
@@ -190,9 +191,10 @@ describe("Content-Length", () => {
     await settle();
     exchange.end();
     await settle();
-    const { body, end } = responseIn(wire.socket.output);
+    const { body, end, broken } = responseIn(wire.socket.output);
     expect(body.toString()).toBe("hel");
     expect(end).toBeUndefined();
+    expect(broken).toBe(true);
     expect(wire.socket.finished).toBe(true);
   });
 

@@ -3,6 +3,7 @@
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
 import type { ResponseHead } from "../../../src/protocol/cgi/response-head-decoder.ts";
+import { ProtocolError } from "../../../src/protocol/error.ts";
 import { FastCgiClient, type ResponseEnd } from "../../../src/protocol/fastcgi/client.ts";
 import type { Connection } from "../../../src/worker/connection.ts";
 import { ConnectionContext, type ConnectionSettings } from "../../../src/worker/connection-context.ts";
@@ -137,6 +138,8 @@ export async function fin(wire: Wire): Promise<void> {
 }
 
 export interface ReadResponse {
+  /** True where the worker has ended the stream with what is no record. */
+  readonly broken: boolean;
   readonly head: ResponseHead | undefined;
   readonly body: Buffer;
   readonly stderr: string;
@@ -160,6 +163,12 @@ export function responseIn(output: Buffer, id = 1): ReadResponse {
       end = value;
     },
   });
-  client.push(output);
-  return { head, body: Buffer.concat(body), stderr: Buffer.concat(stderr).toString(), end };
+  let broken = false;
+  try {
+    client.push(output);
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    broken = true;
+  }
+  return { broken, head, body: Buffer.concat(body), stderr: Buffer.concat(stderr).toString(), end };
 }
