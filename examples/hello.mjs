@@ -24,7 +24,9 @@ function page(request, response, greeting = process.env.GREETING ?? "Hello") {
     "requests served here": served,
     "your address": request.socket.remoteAddress,
   };
-  const rows = Object.entries(facts).map(([name, value]) => `<tr><th>${name}<td>${escape(String(value))}`);
+  const rows = Object.entries(facts).map(
+    ([name, value]) => `<tr><th>${name}<td>${escapeHtml(String(value))}`,
+  );
   response.setHeader("Content-Type", "text/html; charset=utf-8");
   response.end(`<!doctype html>
 <html lang="en">
@@ -46,7 +48,7 @@ function page(request, response, greeting = process.env.GREETING ?? "Hello") {
     input { background: #1c1f27; color: inherit; border-color: #3a3f4c } a { color: #8ab0ff }
   }
 </style>
-<h1>${escape(greeting)} from a persistent worker</h1>
+<h1>${escapeHtml(greeting)} from a persistent worker</h1>
 <p>This page was made by a process that stays alive between requests. Reload to meet its siblings.
 <table>${rows.join("\n")}</table>
 <form method="post" action="/echo">
@@ -83,6 +85,6 @@ async function echo(request, response) {
   );
 }
 
-function escape(text) {
+function escapeHtml(text) {
   return text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
 }

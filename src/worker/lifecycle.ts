@@ -15,10 +15,12 @@ export interface Stoppable {
  * @param stopMs how long a drain may take where nobody has named a deadline
  */
 export function stopWhenTold(service: Stoppable, stopMs: number): void {
-  let deadline: NodeJS.Timeout | undefined;
+  let stopping = false;
   let signals = 0;
   const stop = (idle: IdlePolicy, afterMs: number) => {
-    deadline ??= setTimeout(() => process.exit(0), afterMs);
+    // A signal after a drain message closes what is idle; the deadline stays.
+    if (!stopping) setTimeout(() => process.exit(0), afterMs);
+    stopping = true;
     service.drain(idle).then(
       () => process.exit(0),
       (error: unknown) => {

@@ -3,6 +3,8 @@
 import * as nodeModule from "node:module";
 import { fileURLToPath } from "node:url";
 
+import { mentionsGwpm } from "./mentions-gwpm.ts";
+
 const NAME = "gwpm";
 const OWN_URL = new URL("../index.js", import.meta.url).href;
 const NOT_FOUND = new Set(["ERR_MODULE_NOT_FOUND", "MODULE_NOT_FOUND"]);
@@ -26,8 +28,8 @@ export function resolveOwnCopy(script: string): void {
     registerHooks({ resolve: resolveWithFallback });
     return;
   }
-  // Node 20: hooks for ES modules run in a thread of their own, which takes some 20 ms to start: only where it is needed.
-  if (isInstalledFor(script)) return;
+  // Node 20: hooks for ES modules run in a thread of their own, which takes some 40 ms to start: only where it is needed.
+  if (isInstalledFor(script) || !mentionsGwpm(script)) return;
   nodeModule.register(new URL("./self-resolve-hooks.js", import.meta.url), {
     data: { name: NAME, url: OWN_URL },
   });

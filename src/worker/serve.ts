@@ -99,7 +99,7 @@ class Service implements Served {
     const environment = this.#environment;
     const protocol = environment.protocol ?? options.protocol ?? "http";
     const handlers = await given;
-    const server = createWorkerServer(protocol, handlers, environment, scoreboardOf(environment));
+    const server = await createWorkerServer(protocol, handlers, environment, scoreboardOf(environment));
     this.#handlers = handlers;
     this.#server = server;
     const targets = listenTargets(environment, options);

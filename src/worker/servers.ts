@@ -1,80 +1,104 @@
-/** Puts together what a pool's protocol and an app's handler form need. */
+/**
+ * Puts together what a pool's protocol and an app's handler form need. What they do not need is not loaded: a worker's start is on the way
+ * of every reload and every crash.
+ */
 
 import type { RoleName } from "../protocol/fastcgi/session.ts";
 import { allowedClients } from "./allowed-clients.ts";
-import { ConnectionContext } from "./connection-context.ts";
 import type { Protocol, WorkerEnvironment } from "./environment.ts";
 import type { ExchangeHandler } from "./exchange.ts";
-import { FastCgiConnection } from "./fastcgi-connection.ts";
-import { fetchTier } from "./fetch/tier.ts";
-import { gatewayLane } from "./gateway-lane.ts";
+import type { GatewayHandler } from "./gateway-lane.ts";
 import type { Handlers, Responder } from "./handlers.ts";
-import { listenerForExchanges, listenerForNode } from "./http/listener.ts";
-import { HttpServer } from "./http/server.ts";
-import { nodeTier } from "./node/tier.ts";
-import { ScgiConnection } from "./scgi-connection.ts";
 import type { Scoreboard } from "./scoreboard.ts";
 import type { WorkerServer } from "./server.ts";
-import { WireServer } from "./wire-server.ts";
 
 /**
  * @throws Error where the protocol cannot carry the handlers: only FastCGI has roles
  */
-export function createWorkerServer(
+export async function createWorkerServer(
   protocol: Protocol,
   handlers: Handlers,
   environment: WorkerEnvironment,
   scoreboard: Scoreboard | undefined,
-): WorkerServer {
-  const mayConnect = allowedClients(environment.allowedClients);
-  const { idleConnectionMs, wire } = environment.options;
+): Promise<WorkerServer> {
   if (protocol !== "fastcgi" && handlers.responder === undefined) {
     throw new Error(`${protocol} knows no authorizer and no filter, and the app has no other handler`);
   }
-  if (protocol === "http") {
-    const responder = handlers.responder!;
-    const isNode = responder.kind === "node";
-    const listener = isNode
+  if (protocol === "http") return createHttpServer(handlers.responder!, environment, scoreboard);
+  return createWireServer(protocol, handlers, environment, scoreboard);
+}
+
+async function createHttpServer(
+  responder: Responder,
+  environment: WorkerEnvironment,
+  scoreboard: Scoreboard | undefined,
+): Promise<WorkerServer> {
+  const { HttpServer } = await import("./http/server.ts");
+  const { listenerForExchanges, listenerForNode } = await import("./http/listener.ts");
+  const { idleConnectionMs, wire } = environment.options;
+  const isNode = responder.kind === "node";
+  return new HttpServer({
+    listener: isNode
       ? listenerForNode(responder.listener, wire.basePath)
-      : listenerForExchanges(responderTier(responder, wire.basePath));
-    const upgrade = isNode ? responder.upgrade : undefined;
-    return new HttpServer({ listener, upgrade, mayConnect, idleConnectionMs, scoreboard });
-  }
+      : listenerForExchanges(await responderTier(responder, wire.basePath)),
+    upgrade: isNode ? responder.upgrade : undefined,
+    mayConnect: allowedClients(environment.allowedClients),
+    idleConnectionMs,
+    scoreboard,
+  });
+}
+
+async function createWireServer(
+  protocol: "fastcgi" | "scgi",
+  handlers: Handlers,
+  environment: WorkerEnvironment,
+  scoreboard: Scoreboard | undefined,
+): Promise<WorkerServer> {
+  const { WireServer } = await import("./wire-server.ts");
+  const { ConnectionContext } = await import("./connection-context.ts");
+  const Connection = await connectionClass(protocol);
+  const { idleConnectionMs, wire } = environment.options;
   const context = new ConnectionContext({
-    handler: handlerForRoles(handlers, wire.basePath),
+    handler: await handlerForRoles(handlers, wire.basePath),
     wire,
-    roles: rolesOf(handlers),
+    roles: (["responder", "authorizer", "filter"] as const satisfies RoleName[]).filter(
+      (role) => handlers[role],
+    ),
     idleConnectionMs,
     observer: scoreboard,
   });
-  const Connection = protocol === "fastcgi" ? FastCgiConnection : ScgiConnection;
+  const mayConnect = allowedClients(environment.allowedClients);
   return new WireServer((socket) => new Connection(socket, context), mayConnect, scoreboard);
 }
 
-function rolesOf(handlers: Handlers): RoleName[] {
-  return (["responder", "authorizer", "filter"] as const).filter((role) => handlers[role] !== undefined);
+async function connectionClass(protocol: "fastcgi" | "scgi") {
+  if (protocol === "fastcgi") return (await import("./fastcgi-connection.ts")).FastCgiConnection;
+  return (await import("./scgi-connection.ts")).ScgiConnection;
 }
 
-/** The connection has refused roles without a handler. */
-function handlerForRoles(handlers: Handlers, basePath: string): ExchangeHandler {
-  const { authorizer, filter } = handlers;
-  const responder = handlers.responder && responderTier(handlers.responder, basePath);
-  if (authorizer === undefined && filter === undefined) return responder!;
+/** The connection refuses roles without a handler before this is called. */
+async function handlerForRoles(handlers: Handlers, basePath: string): Promise<ExchangeHandler> {
+  const responder = handlers.responder && (await responderTier(handlers.responder, basePath));
+  if (handlers.authorizer === undefined && handlers.filter === undefined) return responder!;
   const byRole = {
     responder,
-    authorizer: authorizer && gatewayLane(authorizer, basePath),
-    filter: filter && gatewayLane(filter, basePath),
+    authorizer: handlers.authorizer && (await gatewayTier(handlers.authorizer, basePath)),
+    filter: handlers.filter && (await gatewayTier(handlers.filter, basePath)),
   };
   return (exchange) => byRole[exchange.role]!(exchange);
 }
 
-function responderTier(responder: Responder, basePath: string): ExchangeHandler {
+async function responderTier(responder: Responder, basePath: string): Promise<ExchangeHandler> {
   switch (responder.kind) {
     case "node":
-      return nodeTier(responder.listener, basePath);
+      return (await import("./node/tier.ts")).nodeTier(responder.listener, basePath);
     case "fetch":
-      return fetchTier(responder.handler, basePath);
+      return (await import("./fetch/tier.ts")).fetchTier(responder.handler, basePath);
     case "gateway":
-      return gatewayLane(responder.handler, basePath);
+      return gatewayTier(responder.handler, basePath);
   }
+}
+
+async function gatewayTier(handler: GatewayHandler, basePath: string): Promise<ExchangeHandler> {
+  return (await import("./gateway-lane.ts")).gatewayLane(handler, basePath);
 }

@@ -58,6 +58,14 @@ describe("a script", () => {
     expect(await worker.ask("/")).toEqual([200, "later"]);
   });
 
+  test("may leave the serving to another of its files", async ({ sandbox }) => {
+    sandbox.write("lib/deep.mjs", `export { serve } from "gwpm";`);
+    sandbox.write("lib/server.mjs", `import { serve } from "./deep.mjs"; serve((q, s) => s.end("deep"));`);
+    const worker = await Worker.start(sandbox, sandbox.write("app.mjs", `import "./lib/server.mjs";`));
+    await worker.ready();
+    expect(await worker.ask("/")).toEqual([200, "deep"]);
+  });
+
   test("may bring a gwpm of its own, which leaves the serving to the supervisor's", async ({ sandbox }) => {
     sandbox.write("node_modules/gwpm/package.json", {
       name: "gwpm",

@@ -38,7 +38,10 @@ export class FetchBody implements BodySink {
 
   onEnd(error?: Error): void {
     if (this.#over) return;
-    if (error !== undefined) return this.breakOff(error);
+    if (error !== undefined) {
+      this.breakOff(error);
+      return;
+    }
     this.#over = true;
     this.#controller.close();
   }

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { GatewayClient, type GatewayRequest } from "../../../src/gateway/client.ts";
 import { DEFAULT_OPTIONS, type Protocol } from "../../../src/worker/environment.ts";
-import { type Handlers, handlersOfModule } from "../../../src/worker/handlers.ts";
+import { handlersOfModule } from "../../../src/worker/handlers.ts";
 import type { WorkerServer } from "../../../src/worker/server.ts";
 import { createWorkerServer } from "../../../src/worker/servers.ts";
 
@@ -24,19 +24,10 @@ export class Served {
   readonly client: GatewayClient;
   readonly #folder: string;
 
-  private constructor(protocol: Protocol, handlers: Handlers, basePath: string) {
-    this.#folder = mkdtempSync(join(tmpdir(), "gwpm-served-"));
-    this.path = join(this.#folder, "s");
-    const options = { ...DEFAULT_OPTIONS, wire: { ...DEFAULT_OPTIONS.wire, basePath } };
-    const environment = {
-      kind: "alone",
-      listenFds: [],
-      protocol,
-      allowedClients: undefined,
-      scoreboardFd: undefined,
-      options,
-    } as const;
-    this.server = createWorkerServer(protocol, handlers, environment, undefined);
+  private constructor(folder: string, protocol: Protocol, server: WorkerServer) {
+    this.#folder = folder;
+    this.path = join(folder, "s");
+    this.server = server;
     this.client = new GatewayClient({
       address: { kind: "unix", path: this.path },
       protocol,
@@ -48,8 +39,18 @@ export class Served {
   static async start(protocol: Protocol, exported: Record<string, unknown>, basePath = ""): Promise<Served> {
     const handlers = await handlersOfModule(exported);
     if (handlers === undefined) throw new Error("the test's app exports no handler");
-    const served = new Served(protocol, handlers, basePath);
-    await served.server.listen({ kind: "address", address: { kind: "unix", path: served.path } });
+    const options = { ...DEFAULT_OPTIONS, wire: { ...DEFAULT_OPTIONS.wire, basePath } };
+    const environment = {
+      kind: "alone",
+      listenFds: [],
+      protocol,
+      allowedClients: undefined,
+      scoreboardFd: undefined,
+      options,
+    } as const;
+    const server = await createWorkerServer(protocol, handlers, environment, undefined);
+    const served = new Served(mkdtempSync(join(tmpdir(), "gwpm-served-")), protocol, server);
+    await server.listen({ kind: "address", address: { kind: "unix", path: served.path } });
     return served;
   }
 
