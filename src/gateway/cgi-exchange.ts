@@ -1,6 +1,7 @@
 /** One FastCGI or SCGI request on one connection. */
 
 import type { Socket } from "node:net";
+import { StringDecoder } from "node:string_decoder";
 import { formatAddress } from "../core/address.ts";
 import { ProtocolError } from "../protocol/error.ts";
 import type { ResponseEnd } from "../protocol/fastcgi/client.ts";
@@ -18,6 +19,8 @@ export class CgiExchange extends Exchange {
   readonly #wire: Wire;
   readonly #kept: Socket | undefined;
   readonly #keep: (socket: Socket) => void;
+  /** A character may be cut in two between records. */
+  readonly #stderrText = new StringDecoder("utf8");
   #socket: Socket | undefined;
   #ended: ResponseEnd | undefined;
   #eof = false;
@@ -40,7 +43,7 @@ export class CgiExchange extends Exchange {
       onHead: ({ status, reason, headers }: { status: number; reason: string; headers: readonly string[] }) =>
         this.head(status, reason, [...headers]),
       onBody: (chunk: Buffer) => this.body?.add(chunk),
-      onStderr: (chunk: Buffer) => this.stderr(chunk.toString("utf8")),
+      onStderr: (chunk: Buffer) => this.stderr(this.#stderrText.write(chunk)),
       onEnd: (end: ResponseEnd) => {
         this.#ended = end;
       },

@@ -154,7 +154,8 @@ describe("what goes out", () => {
 describe("what comes back", () => {
   const LONG = answer(`Status: 201 Made\nSet-Cookie: a=1\nSet-Cookie: b=2\nX-Y:  z \n\n${"body".repeat(40)}`);
   const MIXED = Buffer.concat([
-    record(STDERR, "oops\n", { padding: 3 }),
+    record(STDERR, "\u00c3", { padding: 3 }),
+    record(STDERR, "\u00a4oops\n"),
     record(STDOUT, "Status: 201 Made\r\nSet-Cookie: a=1\r", { padding: 255 }),
     record(STDOUT, "stray", { id: 2 }),
     record(STDOUT, "\nSet-Cookie: b=2\r\nX-Y: z\r\n\r\nbodybody"),
@@ -169,8 +170,8 @@ describe("what comes back", () => {
   test.for([
     ["whole", LONG, false, ""],
     ["byte by byte", LONG, true, ""],
-    ["in mixed records, whole", MIXED, false, "oops\nagain"],
-    ["in mixed records, byte by byte", MIXED, true, "oops\nagain"],
+    ["in mixed records, whole", MIXED, false, "\u00e4oops\nagain"],
+    ["in mixed records, byte by byte", MIXED, true, "\u00e4oops\nagain"],
   ] as const)("a response %s", async ([, bytes, dripped, stderr], { sandbox }) => {
     const upstream = await fakeUpstream(sandbox, async (peer) => {
       await peer.request();
