@@ -44,6 +44,7 @@ function pretty(destination: pino.DestinationStream, terminal: boolean): pino.De
     colorize: terminal && process.stdout.isTTY === true && process.env.NO_COLOR === undefined,
     translateTime: "SYS:HH:MM:ss.l",
     hideObject: true,
+    ignore: "pid",
     messageFormat: (record, key) => {
       const text = String(record[key]);
       return record.stream === undefined ? text : `${record.pool}:${record.slot} ${text}`;
