@@ -168,17 +168,19 @@ export abstract class Exchange {
       return;
     }
     this.timings.totalMs = this.#elapsed();
-    this.#end();
+    this.#stop();
+    this.call.onOver();
     body.finish();
   }
 
   protected fail(error: Error): void {
     if (this.#over) return;
-    this.#end();
+    const willRepeat = this.#isStale(error);
+    this.#stop();
     this.drop();
+    if (!willRepeat) this.call.onOver();
     if (this.body !== undefined) this.body.destroy(error);
-    else if (this.#isStale(error)) this.#reject(new StaleConnection(error));
-    else this.#reject(error);
+    else this.#reject(willRepeat ? new StaleConnection(error) : error);
   }
 
   #isStale(error: Error): boolean {
@@ -189,17 +191,17 @@ export abstract class Exchange {
 
   #abandon(): void {
     if (this.#over) return;
-    this.#end();
+    this.#stop();
     this.drop();
+    this.call.onOver();
   }
 
-  #end(): void {
+  #stop(): void {
     this.#over = true;
     this.#silence?.stop();
     this.#headLimit?.stop();
     this.#upload?.stop();
     this.call.signal.removeEventListener("abort", this.#onAbort);
-    this.call.onOver();
   }
 
   readonly #onAbort = (): void => {

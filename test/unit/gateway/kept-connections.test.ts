@@ -179,6 +179,22 @@ describe("a connection that was closed at the very moment of reuse", () => {
     client.close();
   });
 
+  test("nor without the limits of the first time", async ({ sandbox }) => {
+    const upstream = await fakeUpstream(sandbox, async (peer, index) => {
+      await peer.request();
+      if (index > 0) return;
+      peer.socket.write(HELLO);
+      await peer.request(2);
+      peer.socket.end();
+    });
+    const client = keeping(upstream);
+    await get(client);
+    const late = await failureOf(client.request({ uri: "/", timeoutMs: 100 }));
+    expect(late.code).toBe("GWPM_TIMED_OUT");
+    expect(upstream.peers.length).toBe(2);
+    client.close();
+  });
+
   test("a thousand requests while the peer closes after every third response: none is lost", async ({
     sandbox,
   }) => {
