@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { percentile } from "../../../src/core/histogram.ts";
-import { SCOREBOARD_BYTES, SLOT_COUNT } from "../../../src/core/scoreboard-layout.ts";
+import { SCOREBOARD_BYTES, SLOT_BYTES, SLOT_COUNT, SLOTS_AT } from "../../../src/core/scoreboard-layout.ts";
 import { createScoreboard, openScoreboard, type ScoreboardReader } from "../../../src/observe/scoreboard.ts";
 import { openScoreboard as openForWriting, type Scoreboard } from "../../../src/worker/scoreboard.ts";
 
@@ -32,6 +32,10 @@ function writer(): Scoreboard {
   if (board === undefined) throw new Error("no memory could be shared");
   return board;
 }
+
+test("the layout is the one that docs/scoreboard.md promises", () => {
+  expect([SLOTS_AT, SLOT_COUNT, SLOT_BYTES, SCOREBOARD_BYTES]).toEqual([896, 128, 256, 33_664]);
+});
 
 test("a new board is its owner's alone and says nothing", () => {
   expect(statSync(path).mode & 0o777).toBe(0o600);
