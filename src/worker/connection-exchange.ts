@@ -1,5 +1,6 @@
 /** One request on a wire connection, as its handler sees it. What FastCGI and SCGI do differently is left to the subclasses. */
 
+import { Buffer } from "node:buffer";
 import { encodeHead, headContentLength, headStatus } from "../protocol/cgi/response-head.ts";
 import type { Params } from "../protocol/params.ts";
 import type { Connection, WriteCallback } from "./connection.ts";

@@ -133,7 +133,12 @@ export abstract class Connection implements Ticking {
   protected dispatch(exchange: WireExchange): void {
     if (this.context.observer !== null) exchange.observe(this.context.observer);
     this.dispatching = true;
-    this.context.handler(exchange);
+    try {
+      this.context.handler(exchange);
+    } catch (error) {
+      // Handlers catch their own errors; a fault of ours must not take the other requests along.
+      exchange.fail(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    }
     this.dispatching = false;
     exchange.queueFlush();
   }

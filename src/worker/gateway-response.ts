@@ -1,5 +1,6 @@
 /** The response of the fast lane. */
 
+import { Buffer } from "node:buffer";
 import { encodeHead } from "../protocol/cgi/response-head.ts";
 import type { Exchange } from "./exchange.ts";
 import { whenAborted } from "./gateway-abort.ts";
@@ -36,13 +37,9 @@ export class GatewayResponse {
   send(status: number, headers: GatewayHeaders = {}, body: string | Uint8Array = ""): void {
     const list = headerList(headers);
     const bytes = typeof body === "string" ? body : asBuffer(body);
-    if (status !== 204 && status !== 304 && !hasContentLength(list)) {
-      list.push(
-        "Content-Length",
-        String(typeof bytes === "string" ? Buffer.byteLength(bytes) : bytes.length),
-      );
-    }
-    this.#exchange.head(encodeHead(status, undefined, list));
+    const isCounted = status === 204 || status === 304 || hasContentLength(list);
+    const size = isCounted ? undefined : typeof bytes === "string" ? Buffer.byteLength(bytes) : bytes.length;
+    this.#exchange.head(encodeHead(status, undefined, list, size));
     this.#exchange.end(bytes);
   }
 

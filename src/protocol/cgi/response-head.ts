@@ -51,12 +51,18 @@ const statusLines = new Map<number, string>();
  * @param status 200 to 999: an interim response (1xx) cannot be sent over CGI, front ends break on it
  * @param reason the reason phrase; `undefined` for the standard one
  * @param headers name, value, name, value, …; hop-by-hop headers are left out
+ * @param bodyLength added as Content-Length, for callers that know that `headers` has none
  * @returns the head with its final empty line, to be sent as latin1
  * @throws ProtocolError `CGI_INVALID_STATUS` or `CGI_INVALID_HEADER`, before anything could be injected into the response
  */
-export function encodeHead(status: number, reason: string | undefined, headers: readonly string[]): string {
+export function encodeHead(
+  status: number,
+  reason: string | undefined,
+  headers: readonly string[],
+  bodyLength = -1,
+): string {
   let text = reason === undefined ? standardStatusLine(status) : statusLine(status, reason);
-  let contentLength = -1;
+  let contentLength = bodyLength;
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const name = headers[i]!;
     const value = headers[i + 1]!;
@@ -65,6 +71,7 @@ export function encodeHead(status: number, reason: string | undefined, headers: 
     if (value !== line.lastValue) remember(line, value);
     text += line.lastLine;
   }
+  if (bodyLength >= 0) text += `${CONTENT_LENGTH}${bodyLength}\r\n`;
   lastHead = `${text}\r\n`;
   lastStatus = status;
   lastContentLength = contentLength;

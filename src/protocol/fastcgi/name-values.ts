@@ -12,11 +12,6 @@ export function readLength(text: string, at: number): number {
   );
 }
 
-/** How many bytes a length takes, judged by its first one. */
-export function lengthSize(first: number): 1 | 4 {
-  return first < 0x80 ? 1 : 4;
-}
-
 /** A length in its shortest form. */
 export function encodeLength(length: number): Buffer {
   if (length < 0x80) return Buffer.from([length]);
@@ -63,16 +58,19 @@ export class PairCursor {
     const size = text.length;
     let at = this.valueEnd;
     if (at >= size) return false;
-    const nameSize = lengthSize(text.charCodeAt(at));
-    if (at + nameSize >= size) return false;
-    const nameLength = readLength(text, at);
-    at += nameSize;
-    const valueSize = lengthSize(text.charCodeAt(at));
-    if (at + valueSize > size) return false;
-    const valueLength = readLength(text, at);
-    at += valueSize;
+    // Beyond the end, charCodeAt() is NaN and a length comes out too small; the check below catches it, as `at` is past the end by then.
+    let nameLength = text.charCodeAt(at++);
+    if (nameLength >= 0x80) {
+      nameLength = readLength(text, at - 1);
+      at += 3;
+    }
+    let valueLength = text.charCodeAt(at++);
+    if (valueLength >= 0x80) {
+      valueLength = readLength(text, at - 1);
+      at += 3;
+    }
     // Both lengths are below 2^31, so the sum is exact; nothing is ever allocated from a claimed length (CVE-2025-23016).
-    if (nameLength + valueLength > size - at) return false;
+    if (at > size || nameLength + valueLength > size - at) return false;
     this.nameStart = at;
     this.valueStart = at + nameLength;
     this.valueEnd = this.valueStart + valueLength;

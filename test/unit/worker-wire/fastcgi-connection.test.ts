@@ -621,6 +621,21 @@ describe("the front end's error log", () => {
   });
 });
 
+it("answers 500 to the one request whose handler throws", async () => {
+  const wire = fastcgi({
+    handler(exchange) {
+      if (exchange.params.get("REQUEST_URI") === "/bad") throw new Error("boom");
+      respond(exchange);
+    },
+  });
+  await feed(wire, fastcgiRequest({ id: 1, params: { REQUEST_URI: "/bad" } }), fastcgiRequest({ id: 2 }));
+  expect(responseIn(wire.socket.output, 1)).toMatchObject({
+    head: { status: 500 },
+    stderr: expect.stringContaining("boom"),
+  });
+  expect(responseIn(wire.socket.output, 2)).toMatchObject({ head: { status: 200 }, end: { complete: true } });
+});
+
 describe("the observer", () => {
   it("is told of each request, and of how it ended", async () => {
     const observer = { requestStarted: vi.fn(() => 7), requestEnded: vi.fn() };
