@@ -58,7 +58,8 @@ export function takeEnvironment(env: NodeJS.ProcessEnv): WorkerEnvironment {
   if (isListeningSocket(0)) {
     return { ...common, kind: "inherited", listenFds: [0], protocol: protocol ?? "fastcgi" };
   }
-  return { ...common, kind: "alone", listenFds: [], protocol };
+  // A child of a worker, perhaps, which has inherited the name of its parent's protocol and nothing to speak it on.
+  return { ...common, kind: "alone", listenFds: [], protocol: undefined };
 }
 
 function readProtocol(text: string | undefined): Protocol | undefined {

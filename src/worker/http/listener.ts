@@ -19,6 +19,7 @@ export function listenerForNode(handler: NodeListener, basePath: string): NodeLi
     try {
       await handler(request, response);
     } catch (error) {
+      if (exchange.aborted) return;
       reportHandlerError(error, request.method, context.originalUrl);
       failResponse(response);
     }

@@ -45,8 +45,10 @@ class Call {
 
   failed(error: unknown): void {
     const { request, response } = this;
+    // Whoever reads or writes when the front end goes away ends with an error of its own: nothing to report.
+    if (this.#exchange.aborted) return;
     reportHandlerError(error, request.method, request.gateway.originalUrl);
-    if (response.writableEnded || this.#exchange.aborted) return;
+    if (response.writableEnded) return;
     if (response.headersSent) {
       this.#breakOff(error instanceof Error ? error : undefined);
       return;

@@ -33,7 +33,9 @@ describe("the environment", () => {
   });
 
   test("of a program that runs alone leaves everything to its own options", () => {
-    expect(takeEnvironment({})).toMatchObject({ kind: "alone", listenFds: [], protocol: undefined });
+    for (const env of [{}, { GWPM_PROTOCOL: "scgi" }]) {
+      expect(takeEnvironment(env)).toMatchObject({ kind: "alone", listenFds: [], protocol: undefined });
+    }
   });
 
   test.each([
