@@ -23,7 +23,6 @@ export abstract class WireExchange implements Exchange {
   ended = false;
   onAbort: (() => void) | null = null;
   onDrain: (() => void) | null = null;
-  onDone: ((outcome: ExchangeOutcome) => void) | null = null;
   status = 0;
 
   protected readonly connection: Connection;
@@ -315,7 +314,6 @@ export abstract class WireExchange implements Exchange {
 
   #settled(outcome: ExchangeOutcome): void {
     this.discardInput();
-    this.onDone?.(outcome);
     if (this.#observed) this.#context.observer?.requestEnded(this.#token, this.status, outcome === "failed");
   }
 }

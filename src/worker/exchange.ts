@@ -59,12 +59,9 @@ export interface Exchange {
   fail(reason: string): void;
   /** One message to the front end's error log: FCGI_STDERR; on SCGI the worker's own stderr. */
   stderr(text: string): void;
-
-  /** For the worker's books (the scoreboard), not for handlers: called once, when the request is over for the connection. */
-  onDone: ((outcome: ExchangeOutcome) => void) | null;
 }
 
-/** `complete`: the response was ended; `failed`: it was broken off by `fail`; `aborted`: the front end went away before the end. */
+/** How a request was over for its connection. `complete`: the response was ended; `failed`: it was broken off by `fail`; `aborted`: the front end went away before the end. */
 export type ExchangeOutcome = "complete" | "failed" | "aborted";
 
 /** Serves one request; given to a connection when it is made. It must not throw. */

@@ -2,7 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { headStatus } from "../../protocol/cgi/response-head.ts";
-import type { BodySink, Exchange, ExchangeOutcome } from "../exchange.ts";
+import type { BodySink, Exchange } from "../exchange.ts";
 import { HttpParams } from "./params.ts";
 
 type Done = (error?: Error | null) => void;
@@ -17,7 +17,6 @@ export class HttpExchange implements Exchange {
   status = 0;
   onAbort: (() => void) | null = null;
   onDrain: (() => void) | null = null;
-  onDone: ((outcome: ExchangeOutcome) => void) | null = null;
   #ended = false;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
@@ -98,11 +97,8 @@ export class HttpExchange implements Exchange {
   }
 
   #closed(): void {
-    const complete = this.#response.writableFinished;
-    if (!complete && !this.#ended) {
-      this.aborted = true;
-      this.onAbort?.();
-    }
-    this.onDone?.(complete ? "complete" : this.aborted ? "aborted" : "failed");
+    if (this.#response.writableFinished || this.#ended) return;
+    this.aborted = true;
+    this.onAbort?.();
   }
 }

@@ -2,7 +2,7 @@
 
 import { headStatus } from "../../../src/protocol/cgi/response-head.ts";
 import type { Params } from "../../../src/protocol/params.ts";
-import type { BodySink, Exchange, ExchangeOutcome } from "../../../src/worker/exchange.ts";
+import type { BodySink, Exchange } from "../../../src/worker/exchange.ts";
 
 type Done = (error?: Error | null) => void;
 
@@ -60,7 +60,6 @@ export class FakeExchange implements Exchange {
   resumes = 0;
   onAbort: (() => void) | null = null;
   onDrain: (() => void) | null = null;
-  onDone: ((outcome: ExchangeOutcome) => void) | null = null;
   sink: BodySink | undefined;
   readonly #body: Buffer[] = [];
   readonly #over: (() => void)[] = [];
