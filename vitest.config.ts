@@ -3,10 +3,12 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: "unit", include: ["test/unit/**/*.test.ts"] } },
+      // One project after the other: they allow themselves different numbers of workers.
+      { test: { name: "unit", include: ["test/unit/**/*.test.ts"], sequence: { groupOrder: 0 } } },
       {
         test: {
           name: "process",
+          sequence: { groupOrder: 1 },
           include: ["test/process/**/*.test.ts"],
           testTimeout: 60_000,
           hookTimeout: 60_000,
@@ -16,6 +18,7 @@ export default defineConfig({
       {
         test: {
           name: "frontends",
+          sequence: { groupOrder: 2 },
           include: ["test/frontends/**/*.test.ts"],
           testTimeout: 120_000,
           hookTimeout: 60_000,
