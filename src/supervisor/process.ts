@@ -211,6 +211,7 @@ export class WorkerProcess {
       concurrency: pool.concurrency,
       idleConnectionMs: pool.timeouts.idleConnectionMs,
       stopMs: pool.timeouts.stopMs,
+      backlogs: pool.listen.map(({ backlog }) => backlog),
       wire: pool.wire,
     };
     return {

@@ -1,7 +1,7 @@
 /** Who this worker is and where it listens: from the variables of SPEC §5, or from what an older kind of spawner left on fd 0. */
 
 import { WORKER_ENV, type WorkerOptions } from "../control/messages.ts";
-import { isListeningSocket } from "./inherited-socket.ts";
+import { isListeningSocket, isOpenSocket } from "./inherited-socket.ts";
 
 export type Protocol = "fastcgi" | "scgi" | "http";
 
@@ -36,30 +36,31 @@ export const DEFAULT_OPTIONS: WorkerOptions = {
 };
 
 /**
- * Reads the variables and takes those out of `env` that a child process of the app must not mistake for its own.
+ * Reads the variables. They stay where they are, for the app to read. A child process of the app inherits them and none of the
+ * descriptors that they name; there they count for nothing.
  *
+ * @param isSocket whether a socket is open on a descriptor
  * @throws Error when a variable holds what no supervisor writes
  */
-export function takeEnvironment(env: NodeJS.ProcessEnv): WorkerEnvironment {
+export function readEnvironment(env: NodeJS.ProcessEnv, isSocket = isOpenSocket): WorkerEnvironment {
   const fds = env[WORKER_ENV.listenFds];
   const scoreboard = env[WORKER_ENV.scoreboardFd];
   const options = env[WORKER_ENV.options];
   const protocol = readProtocol(env[WORKER_ENV.protocol]);
-  for (const name of [WORKER_ENV.listenFds, WORKER_ENV.scoreboardFd, WORKER_ENV.options]) delete env[name];
   const common = {
     allowedClients: env.FCGI_WEB_SERVER_ADDRS || undefined,
     scoreboardFd: scoreboard === undefined ? undefined : readFd(WORKER_ENV.scoreboardFd, scoreboard),
     options: options === undefined ? DEFAULT_OPTIONS : readOptions(options),
   };
-  if (fds !== undefined) {
-    const listenFds = fds.split(",").map((fd) => readFd(WORKER_ENV.listenFds, fd));
+  const listenFds = fds?.split(",").map((fd) => readFd(WORKER_ENV.listenFds, fd)) ?? [];
+  if (listenFds.length > 0 && listenFds.every(isSocket)) {
     return { ...common, kind: "supervised", listenFds, protocol: protocol ?? "fastcgi" };
   }
   if (isListeningSocket(0)) {
     return { ...common, kind: "inherited", listenFds: [0], protocol: protocol ?? "fastcgi" };
   }
-  // A child of a worker, perhaps, which has inherited the name of its parent's protocol and nothing to speak it on.
-  return { ...common, kind: "alone", listenFds: [], protocol: undefined };
+  // A child of a worker, perhaps, which has inherited the names of its parent's sockets and nothing to serve on.
+  return { ...common, kind: "alone", listenFds: [], protocol: undefined, scoreboardFd: undefined };
 }
 
 function readProtocol(text: string | undefined): Protocol | undefined {

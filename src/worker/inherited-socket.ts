@@ -14,12 +14,21 @@ const TCP_LISTEN = "0A";
 export function isListeningSocket(fd: number): boolean {
   if (process.platform !== "linux") return false;
   try {
-    if (!fstatSync(fd).isSocket()) return false;
+    if (!isOpenSocket(fd)) return false;
     const inode = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/self/fd/${fd}`))?.[1];
     return inode !== undefined && (listensOnUnix(inode) || listensOnTcp(inode));
   } catch {
     // Closed, or no /proc here: then nobody has passed us a socket that we could use.
     return false;
+  }
+}
+
+/** Whatever kind of socket, listening or connected. */
+export function isOpenSocket(fd: number): boolean {
+  try {
+    return fstatSync(fd).isSocket();
+  } catch {
+    return false; // closed
   }
 }
 

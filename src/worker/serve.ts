@@ -3,7 +3,7 @@
 import type { RequestListener, Server } from "node:http";
 import { parseAddress } from "../core/address.ts";
 import { announceReady } from "./control-channel.ts";
-import { type Protocol, takeEnvironment, type WorkerEnvironment } from "./environment.ts";
+import { type Protocol, readEnvironment, type WorkerEnvironment } from "./environment.ts";
 import type { FetchHandler } from "./fetch/tier.ts";
 import type { GatewayHandler } from "./gateway-lane.ts";
 import { type Handlers, handlersOfModule, handlersOfValue, KNOWN_FORMS } from "./handlers.ts";
@@ -63,13 +63,13 @@ export function serve(handler: Handler, options: ServeOptions = {}): Served {
 
 /** What this copy of the package does when it is the one to serve. */
 export function serveOnce(handler: Handler, options: ServeOptions = {}): Served {
-  return new Service(handlersOf(handler), takeEnvironment(process.env), options);
+  return new Service(handlersOf(handler), readEnvironment(process.env), options);
 }
 
 /** For the program of `script` pools: serves what a module has exported. */
 export function serveHandlers(handlers: Handlers): Served {
   sharedWorker(serveOnce).served = true;
-  return new Service(Promise.resolve(handlers), takeEnvironment(process.env), {});
+  return new Service(Promise.resolve(handlers), readEnvironment(process.env), {});
 }
 
 class Service implements Served {

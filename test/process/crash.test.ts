@@ -9,14 +9,11 @@ import { describe, expect, test } from "../support/test.ts";
 
 const web = { name: "web", script: app("ledger.mjs"), listen: "unix:./web.sock", workers: 2 };
 
-/** How long Node itself takes to start and import the worker's modules here and now, in ms: the median of five. */
-function nodeStartMs(script: string): number {
-  const times = Array.from({ length: 5 }, () => {
-    const before = performance.now();
-    execFileSync(process.execPath, ["-e", `import(${JSON.stringify(script)}).then(() => process.exit())`]);
-    return performance.now() - before;
-  });
-  return times.sort((a, b) => a - b)[2]!;
+/** How long Node itself takes to start and end here and now, in ms. */
+function nodeStartMs(): number {
+  const before = performance.now();
+  execFileSync(process.execPath, ["-e", "0"]);
+  return performance.now() - before;
 }
 
 describe("a worker that is killed", () => {
@@ -24,16 +21,19 @@ describe("a worker that is killed", () => {
     sandbox,
   }) => {
     const hello = sandbox.write("hello.mjs", "export default (req, res) => res.end(String(process.pid));");
-    const gwpm = await startGwpm(sandbox, { config: { pools: [{ ...web, script: hello }] } });
+    const restart = { degradedAfter: 100 };
+    const gwpm = await startGwpm(sandbox, { config: { pools: [{ ...web, script: hello, restart }] } });
     const [victim, other] = await gwpm.readyPids("web");
     const delays: number[] = [];
-    for (let round = 0; round < 4; round++) {
+    const nodeStarts: number[] = [];
+    for (let pid = victim!; delays.length < 8; ) {
       const mark = gwpm.events.mark;
-      const pid = round === 0 ? victim! : (await gwpm.readyPids("web")).find((one) => one !== other)!;
       const killedAt = Date.now();
       process.kill(pid, "SIGKILL");
       const ready = await gwpm.events.waitFor({ type: "worker-ready", slot: 0 }, { after: mark });
       delays.push(ready.at - killedAt);
+      nodeStarts.push(nodeStartMs());
+      pid = ready.pid;
     }
     expect(gwpm.events.select({ type: "worker-exited", pid: victim })[0]).toMatchObject({
       cause: { kind: "crashed" },
@@ -48,8 +48,9 @@ describe("a worker that is killed", () => {
     expect(events.stdout).toMatch(
       new RegExp(`Worker 0 of pool "web" \\(pid ${victim}.*crashed: ended by SIGKILL`),
     );
-    const median = delays.sort((a, b) => a - b)[1]!;
-    expect(median, `replaced after ${delays.join(", ")} ms`).toBeLessThan(nodeStartMs(hello) + 50);
+    // Whatever else the machine does can only add to either: the least of each is what they take.
+    const detail = `replaced after ${delays.join(", ")} ms; node -e 0 took ${nodeStarts.map(Math.round).join(", ")} ms`;
+    expect(Math.min(...delays), detail).toBeLessThan(Math.min(...nodeStarts) + 50);
   });
 
   test("takes what it had started with it", async ({ sandbox }) => {
@@ -81,7 +82,7 @@ describe("a worker that crashes on boot", () => {
   }) => {
     const broken = sandbox.write("app.mjs", "export default (req, res) => res.end('ok');");
     const pools = [web, { ...web, name: "bad", script: broken, listen: "unix:./bad.sock", workers: 4 }];
-    const gwpm = await startGwpm(sandbox, { config: { pools }, expectErrors: [/"bad" is degraded/] });
+    const gwpm = await startGwpm(sandbox, { config: { pools }, expectErrors: [/is degraded/] });
     sandbox.write("app.mjs", "console.error('no database'); process.exit(3);");
     const mark = gwpm.events.mark;
     for (const pid of await gwpm.readyPids("bad")) process.kill(pid, "SIGKILL");

@@ -174,6 +174,7 @@ describe("gwpm recycle", () => {
     const after = await gwpm.readyPids("web");
     expect(after.filter((pid) => between.includes(pid))).toEqual([]);
     expect(Math.min(...readyCounts(gwpm, mark))).toBe(2);
+    for (const pid of [before[1], ...between]) await gwpm.events.waitFor({ type: "worker-exited", pid });
     expect(await gwpm.pool("web")).toMatchObject({ restarts: { recycled: 3, crashed: 0 } });
   });
 

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { allowedClients } from "../../../src/worker/allowed-clients.ts";
-import { DEFAULT_OPTIONS, takeEnvironment } from "../../../src/worker/environment.ts";
+import { DEFAULT_OPTIONS, readEnvironment } from "../../../src/worker/environment.ts";
 import { isListeningSocket } from "../../../src/worker/inherited-socket.ts";
 
 describe("the environment", () => {
-  test("of a supervised worker is read, and not left to its children", () => {
+  test("of a supervised worker is read", () => {
     const env = {
       GWPM_POOL: "web",
       GWPM_SLOT: "3",
@@ -15,7 +15,7 @@ describe("the environment", () => {
       FCGI_WEB_SERVER_ADDRS: "192.0.2.1",
       PATH: "/bin",
     };
-    expect(takeEnvironment(env)).toEqual({
+    expect(readEnvironment(env, () => true)).toEqual({
       kind: "supervised",
       listenFds: [0, 5, 6],
       protocol: "scgi",
@@ -23,18 +23,21 @@ describe("the environment", () => {
       scoreboardFd: 4,
       options: { ...DEFAULT_OPTIONS, stopMs: 5, wire: { ...DEFAULT_OPTIONS.wire, basePath: "/app" } },
     });
-    expect(Object.keys(env)).toEqual([
-      "GWPM_POOL",
-      "GWPM_SLOT",
-      "GWPM_PROTOCOL",
-      "FCGI_WEB_SERVER_ADDRS",
-      "PATH",
-    ]);
+  });
+
+  test("of a worker's child, which has the variables and not the sockets, is that of a program alone", () => {
+    const env = { GWPM_LISTEN_FDS: "0,5", GWPM_PROTOCOL: "scgi", GWPM_SCOREBOARD_FD: "4" };
+    expect(readEnvironment(env, () => false)).toMatchObject({
+      kind: "alone",
+      listenFds: [],
+      protocol: undefined,
+      scoreboardFd: undefined,
+    });
   });
 
   test("of a program that runs alone leaves everything to its own options", () => {
     for (const env of [{}, { GWPM_PROTOCOL: "scgi" }]) {
-      expect(takeEnvironment(env)).toMatchObject({ kind: "alone", listenFds: [], protocol: undefined });
+      expect(readEnvironment(env)).toMatchObject({ kind: "alone", listenFds: [], protocol: undefined });
     }
   });
 
@@ -44,7 +47,7 @@ describe("the environment", () => {
     [{ GWPM_PROTOCOL: "gopher" }, /GWPM_PROTOCOL is "gopher"; it must be/],
     [{ GWPM_OPTIONS: "{" }, /GWPM_OPTIONS is not JSON/],
   ])("%o is an error", (env, message) => {
-    expect(() => takeEnvironment(env)).toThrow(message);
+    expect(() => readEnvironment(env)).toThrow(message);
   });
 });
 
