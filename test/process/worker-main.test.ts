@@ -27,7 +27,7 @@ describe("a script", () => {
     const script = sandbox.write("app.mjs", HELLO);
     const worker = await Worker.start(sandbox, script, { sockets: 2 });
     await worker.ready();
-    const seen = { argv: [script, "one", "--two"], fds: "0,5", url: "/x" };
+    const seen = { argv: [script, "one", "--two"], fds: "0,4", url: "/x" };
     for (const socket of [0, 1]) {
       const [status, text] = await worker.ask("/x", { socket });
       expect([status, JSON.parse(text)]).toEqual([200, seen]);
