@@ -62,8 +62,8 @@ describe.skipIf(nginxPeer.missing)(`behind nginx${nginxPeer.note}`, () => {
 
     for (const { name, request } of BROKEN_OFF) {
       // A front end takes the end of an SCGI connection for the end of the response, and a Unix socket cannot be reset.
-      const canTell = request.target === "/short" || !/scgi over unix/.test(lane);
-      test.runIf(canTell)(`${name}, broken off, does not look complete`, async () => {
+      if (request.target === "/broken-stream" && /scgi over unix/.test(lane)) continue;
+      test(`${name}, broken off, does not look complete`, async () => {
         const seen = await exchange(nginx.at[lane], request).then(
           ({ status, complete }) => (status === 200 && complete ? "complete" : "broken"),
           () => "no response",
