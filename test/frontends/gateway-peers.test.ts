@@ -1,13 +1,14 @@
 /** Our client against programs that others wrote: php-cgi for FastCGI, Python for SCGI and HTTP. */
 
 import { createHash, randomBytes } from "node:crypto";
-import { existsSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { Readable } from "node:stream";
 import { buffer, json, text } from "node:stream/consumers";
 import type { Address } from "../../src/core/address.ts";
 import { GatewayClient, getValues } from "../../src/gateway/client.ts";
 import type { Child } from "../support/child.ts";
 import { findPeer, requirePeer } from "../support/peers.ts";
+import { listensAt } from "../support/ports.ts";
 import type { Sandbox } from "../support/sandbox.ts";
 import { describe, expect, test } from "../support/test.ts";
 import { waitFor } from "../support/wait.ts";
@@ -73,7 +74,7 @@ async function serve(
     if (child.running) await child.stop("SIGKILL");
     rmSync(path, { force: true });
   });
-  await waitFor(() => existsSync(path), { what: `${argv[0]} to listen` });
+  await waitFor(() => listensAt(path), { what: `${argv[0]} to listen` });
   return { child, address: { kind: "unix", path } };
 }
 

@@ -1,6 +1,7 @@
-/** Ports for programs that cannot be told to take any free one. */
+/** Ports for programs that cannot be told to take any free one, and whether somebody listens. */
 
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 
 const given = new Set<number>();
@@ -20,4 +21,15 @@ export async function freePort(host = "127.0.0.1"): Promise<number> {
     given.add(port);
     return port;
   }
+}
+
+/** In the fourth column of /proc/net/unix: the socket accepts connections (__SO_ACCEPTCON in the kernel's net.h). */
+const ACCEPTS = 0x10000;
+
+/** Whether a Unix socket listens. Its file is there a moment earlier, and to connect would take a connection of a server that counts. */
+export function listensAt(path: string): boolean {
+  return readFileSync("/proc/net/unix", "latin1")
+    .split("\n")
+    .map((line) => line.trim().split(/\s+/))
+    .some((columns) => columns[7] === path && (Number.parseInt(columns[3]!, 16) & ACCEPTS) !== 0);
 }
