@@ -4,7 +4,15 @@ export default defineConfig({
   test: {
     projects: [
       // One project after the other: they allow themselves different numbers of workers.
-      { test: { name: "unit", include: ["test/unit/**/*.test.ts"], sequence: { groupOrder: 0 } } },
+      {
+        test: {
+          name: "unit",
+          sequence: { groupOrder: 0 },
+          include: ["test/unit/**/*.test.ts"],
+          // What fuzzes may take several seconds on a busy machine.
+          testTimeout: 30_000,
+        },
+      },
       {
         test: {
           name: "process",
