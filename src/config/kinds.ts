@@ -129,6 +129,29 @@ export function size(bounds: { min: number; max: number }): Kind<number> {
   });
 }
 
+/** Another kind's value, or `null` when it is off; 0 means off too, as in php-fpm. */
+export function orOff<T>(kind: Kind<T>): Kind<T | null> {
+  const off = [...OFF, 0];
+  return {
+    label: `${kind.label}, or \`false\``,
+    schema: { anyOf: [kind.schema, { enum: off }] },
+    read: (value, place, context) => (off.includes(value) ? null : kind.read(value, place, context)),
+  };
+}
+
+/** A share from 0 to 1. */
+export function share(): Kind<number> {
+  return scalar({
+    label: "number from 0 to 1",
+    schema: { type: "number", minimum: 0, maximum: 1 },
+    parse(value) {
+      if (typeof value === "number" && value >= 0 && value <= 1) return value;
+      throw new RangeError(`must be a number from 0 to 1, not ${show(value)}`);
+    },
+    fromText: (text) => (/^\d*\.?\d+$/.test(text) ? Number(text) : text),
+  });
+}
+
 export function fileMode(): Kind<number> {
   return scalar({
     label: "octal digits",

@@ -1,6 +1,7 @@
 /** Writes an effective configuration as a config file would: what `gwpm check --print` shows, and what reads back as the same. */
 
 import { formatAddress } from "../core/address.ts";
+import type { RecyclePolicy } from "../core/recycling.ts";
 import type { Batch, EffectiveConfig, EffectivePool, ListenSpec } from "./types.ts";
 import { formatDuration, formatMode, formatSize } from "./units.ts";
 
@@ -40,6 +41,7 @@ function poolObject(pool: EffectivePool): Record<string, unknown> {
       idleConnection: timeouts.idleConnectionMs === null ? false : formatDuration(timeouts.idleConnectionMs),
     },
     reload: { batch: batchValue(pool.reload.batch) },
+    recycle: recycleObject(pool.recycle),
     env: pool.env,
     clearEnv: pool.clearEnv,
     stopSignal: pool.stopSignal,
@@ -60,6 +62,20 @@ function listenObject({ address, backlog, mode, owner, group }: ListenSpec): Rec
     ...(group === null ? {} : { group }),
   };
   return { address: formatAddress(address), backlog, ...(address.kind === "unix" ? socket : {}) };
+}
+
+function recycleObject(recycle: RecyclePolicy): Record<string, unknown> {
+  const { maxRequests, maxLifetimeMs, maxMemory, maxMemoryHard, maxIdleMs, jitter } = recycle;
+  const orFalse = <T>(value: T | null, format: (value: T) => unknown): unknown =>
+    value === null ? false : format(value);
+  return {
+    maxRequests: maxRequests ?? false,
+    maxLifetime: orFalse(maxLifetimeMs, formatDuration),
+    maxMemory: orFalse(maxMemory, formatSize),
+    maxMemoryHard: orFalse(maxMemoryHard, formatSize),
+    maxIdle: orFalse(maxIdleMs, formatDuration),
+    jitter,
+  };
 }
 
 function batchValue(batch: Batch): number | string {

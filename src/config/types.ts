@@ -1,6 +1,7 @@
 /** The configuration as the supervisor uses it: validated, defaults filled in, durations in ms, sizes in bytes, paths absolute. */
 
 import type { Address } from "../core/address.ts";
+import type { RecyclePolicy } from "../core/recycling.ts";
 
 export interface EffectiveConfig {
   /** Absolute; `null` when the pools came from the command line (`gwpm run`). */
@@ -37,6 +38,7 @@ export interface EffectivePool {
     readonly idleConnectionMs: number | null;
   };
   readonly reload: { readonly batch: Batch };
+  readonly recycle: RecyclePolicy;
   /** On top of the supervisor's own environment, unless `clearEnv`. */
   readonly env: Readonly<Record<string, string>>;
   readonly clearEnv: boolean;

@@ -17,6 +17,8 @@ export interface WorkerOptions {
   readonly concurrency: number;
   readonly idleConnectionMs: number | null;
   readonly stopMs: number;
+  /** Requests after which it says `max-requests`; its own share of the configured limit, with the jitter in it. */
+  readonly maxRequests: number | null;
   /** Of each listening fd, in their order: Node calls listen(2) again on a socket that it inherits. 511 where absent. */
   readonly backlogs?: readonly number[];
   readonly wire: {
@@ -32,7 +34,9 @@ export interface WorkerOptions {
 export type WorkerMessage =
   | { readonly gwpm: "ready" }
   /** Asks to be replaced: after the current response, new before old. */
-  | { readonly gwpm: "recycle"; readonly reason: string };
+  | { readonly gwpm: "recycle"; readonly reason: string }
+  /** It has served as many requests as {@link WorkerOptions.maxRequests} says. Said once. */
+  | { readonly gwpm: "max-requests" };
 
 /** Supervisor → worker. */
 export type SupervisorMessage =

@@ -1,7 +1,7 @@
 /** Tells an event, and the cause of one, as a sentence. Pure: the same event gives the same words. */
 
 import type { ExitCause, GwpmEvent, LostRequest, StartCause, StopCause } from "./events.ts";
-import { humanCount, humanDuration, plural } from "./format.ts";
+import { humanBytes, humanCount, humanDuration, plural } from "./format.ts";
 
 type EventOf<Type extends GwpmEvent["type"]> = Extract<GwpmEvent, { type: Type }>;
 
@@ -83,6 +83,15 @@ export function describeStop(cause: StopCause): string {
       return "the operator recycled it";
     case "asked":
       return `it asked to be replaced (${cause.reason})`;
+    case "max-requests":
+      return `it served ${plural(cause.served, "request")}, and ${humanCount(cause.limit)} was its limit`;
+    case "max-lifetime":
+      return `it is ${humanDuration(cause.ageMs)} old, and ${humanDuration(cause.limitMs)} was its limit`;
+    case "max-memory":
+    case "max-memory-hard":
+      return `it holds ${humanBytes(cause.rssBytes)} of memory, and ${humanBytes(cause.limit)} is the limit`;
+    case "max-idle":
+      return `it had nothing to do for ${humanDuration(cause.idleMs)}`;
     case "pool-removed":
       return "the pool was removed from the configuration";
     case "rollback":
@@ -128,6 +137,11 @@ const BECAUSE: { readonly [Kind in StopCause["kind"] | ExitCause["kind"]]: strin
   "scale-down": "was one too many",
   recycle: "the operator recycled",
   asked: "asked to be replaced",
+  "max-requests": "has served its requests",
+  "max-lifetime": "is too old",
+  "max-memory": "has grown too big",
+  "max-memory-hard": "had grown far too big",
+  "max-idle": "had nothing to do",
   "pool-removed": "belonged to a removed pool",
   rollback: "was rolled back",
   "start-timeout": "was not ready in time",

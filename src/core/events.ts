@@ -21,6 +21,12 @@ export type StopCause =
   | { readonly kind: "scale-down"; readonly wanted: number }
   | { readonly kind: "recycle"; readonly by: "operator" }
   | { readonly kind: "asked"; readonly reason: string }
+  | { readonly kind: "max-requests"; readonly served: number; readonly limit: number }
+  | { readonly kind: "max-lifetime"; readonly ageMs: number; readonly limitMs: number }
+  | { readonly kind: "max-memory"; readonly rssBytes: number; readonly limit: number }
+  /** Killed, not drained. */
+  | { readonly kind: "max-memory-hard"; readonly rssBytes: number; readonly limit: number }
+  | { readonly kind: "max-idle"; readonly idleMs: number; readonly limitMs: number }
   | { readonly kind: "pool-removed" }
   | { readonly kind: "rollback"; readonly generation: number }
   | { readonly kind: "start-timeout"; readonly limitMs: number }

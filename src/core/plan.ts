@@ -29,6 +29,8 @@ export interface PoolPlanInput {
   readonly generation: number;
   /** Why workers of another generation leave. */
   readonly generationCause: StopCause;
+  /** Whether replacements that nobody asked for wait: what they would start is known to be broken. */
+  readonly hold: boolean;
   /** How many slots may be under replacement at a time, at least 1. */
   readonly batch: number;
   readonly workers: readonly PlannedWorker[];
@@ -75,7 +77,11 @@ export function isSettled(pool: PoolPlanInput): boolean {
 }
 
 function isCurrent(pool: PoolPlanInput, worker: PlannedWorker): boolean {
-  return worker.generation === pool.generation && worker.replace === null;
+  return worker.generation === pool.generation && !isToBeReplaced(pool, worker);
+}
+
+function isToBeReplaced(pool: PoolPlanInput, { replace }: PlannedWorker): boolean {
+  return replace !== null && (!pool.hold || replace.kind === "recycle");
 }
 
 function planStops(pool: PoolPlanInput, present: readonly PlannedWorker[]): PlanAction[] {

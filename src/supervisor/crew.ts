@@ -5,9 +5,11 @@ import { afterCrash, afterReady, type Backoff, calm } from "../core/backoff.ts";
 import { describeExit } from "../core/describe.ts";
 import type { ExitCause, LostRequest, StartCause, StopCause } from "../core/events.ts";
 import type { PlannedWorker } from "../core/plan.ts";
+import { limitsFor, needsLooking, whyKill, whyRecycle } from "../core/recycling.ts";
 import type { FailedStart } from "../core/rollout.ts";
 import { failedToStart, nextTick, step, type WorkerInput } from "../core/worker.ts";
 import type { Launch } from "../runtimes/launch.ts";
+import { Examiner, LOOK_EVERY_MS } from "./examiner.ts";
 import type { Listener } from "./listeners.ts";
 import type { PoolContext } from "./pool-context.ts";
 import { WorkerProcess } from "./process.ts";
@@ -52,6 +54,8 @@ export class Crew {
   readonly #pool: string;
   readonly #context: PoolContext;
   readonly #workers = new Map<number, WorkerProcess>();
+  readonly #examiner = new Examiner();
+  #nextLookAt = 0;
   #nextId = 1;
 
   constructor(pool: string, context: PoolContext) {
@@ -84,16 +88,29 @@ export class Crew {
     const { clock, runDir } = this.#context;
     const id = this.#nextId++;
     const now = { monotonic: clock.monotonic(), epoch: clock.now() };
-    const request = { id, slot, generation, pool: spec, launch: launch(spec), listeners, runDir, now };
+    const limits = limitsFor(spec.recycle, this.#context.random());
+    const request = {
+      id,
+      slot,
+      generation,
+      pool: spec,
+      launch: launch(spec),
+      listeners,
+      runDir,
+      limits,
+      now,
+    };
     const feed = (input: WorkerInput) => this.#context.enqueue(() => this.#feed(worker, input));
     const worker: WorkerProcess = new WorkerProcess(request, {
       onReady: () => feed({ kind: "ready" }),
       onExit: (code, signal) => feed({ kind: "exited", code, signal }),
       onSpawnFailed: (error) => feed({ kind: "spawn-failed", error }),
       onRecycleAsked: (reason) =>
-        this.#context.enqueue(() => {
-          worker.replace ??= { kind: "asked", reason };
-        }),
+        this.#context.enqueue(() => this.replace(worker, { kind: "asked", reason })),
+      onMaxRequests: () => {
+        const limit = limits.maxRequests ?? 0;
+        this.#context.enqueue(() => this.replace(worker, { kind: "max-requests", served: limit, limit }));
+      },
       onLine: (stream, { text, truncated }) => {
         const at = new Date(clock.now()).toISOString();
         const who = { pool: this.#pool, slot, pid: worker.pid };
@@ -113,22 +130,49 @@ export class Crew {
     this.#feed(worker, fast ? { kind: "kill", cause } : { kind: "stop", cause, graceMs });
   }
 
-  /** Takes every worker that is due one step further. */
+  /** Wants a worker replaced, new before old. The first reason stands, but for the operator's, which does not wait. */
+  replace(worker: WorkerProcess, cause: StopCause): void {
+    if (worker.replace === null || cause.kind === "recycle") worker.replace = cause;
+  }
+
+  /** Takes every worker that is due one step further, and looks at those whose limits ask for it. */
   tick(now: number): void {
     for (const worker of [...this.#workers.values()]) {
       if (nextTick(worker.state) <= now) this.#feed(worker, { kind: "tick" });
     }
+    if (now < this.#nextLookAt) return;
+    for (const worker of this.#toLookAt()) this.#look(worker, now);
+    this.#nextLookAt = now + LOOK_EVERY_MS;
   }
 
   /** When {@link tick} is next due. */
   deadline(): number {
-    return Math.min(...[...this.#workers.values()].map((worker) => nextTick(worker.state)));
+    const nextLookAt = this.#toLookAt().length > 0 ? this.#nextLookAt : Number.POSITIVE_INFINITY;
+    return Math.min(nextLookAt, ...[...this.#workers.values()].map((worker) => nextTick(worker.state)));
   }
 
   /** What failed before may have been mended: it is tried at once. The record of crashes stays. */
   forgive(): void {
     this.backoff = { ...calm, crashes: this.backoff.crashes };
     this.lastFailure = null;
+  }
+
+  #toLookAt(): WorkerProcess[] {
+    return [...this.#workers.values()].filter(
+      (worker) => worker.state.kind === "ready" && needsLooking(worker.limits),
+    );
+  }
+
+  #look(worker: WorkerProcess, now: number): void {
+    const facts = this.#examiner.look(worker, now, this.#context.clock.now());
+    const kill = whyKill(worker.limits, facts);
+    if (kill !== null) {
+      this.vacated.set(worker.slot, { kind: "replace", pid: worker.pid, because: kill.kind });
+      this.#feed(worker, { kind: "kill", cause: kill });
+      return;
+    }
+    const recycle = whyRecycle(worker.limits, facts);
+    if (recycle !== null) this.replace(worker, recycle);
   }
 
   /** One step of one worker: the table decides, this performs and tells. */

@@ -82,6 +82,14 @@ function httpPoolOf(pool: EffectivePool, address: Address): EffectivePool {
     listen: [listen],
     http: null,
     sizing: { mode: "static", count: 1 },
+    recycle: {
+      maxRequests: null,
+      maxLifetimeMs: null,
+      maxMemory: null,
+      maxMemoryHard: null,
+      maxIdleMs: null,
+      jitter: 0,
+    },
     cwd: process.cwd(),
     env: {},
   };

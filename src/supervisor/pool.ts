@@ -107,6 +107,11 @@ export class Pool {
     return this.#stop !== null && this.crew.size === 0;
   }
 
+  /** Whether recycling waits: what is on disk did not start when it was last tried. */
+  get holding(): boolean {
+    return this.lastReload?.result === "rolled-back";
+  }
+
   /** What is wrong with a pool that is degraded or does not get started, in a sentence. */
   get troubles(): string {
     const { degradedAfter, windowMs } = this.#current.spec.restart;
@@ -167,7 +172,7 @@ export class Pool {
   /** Replaces workers, new before old. Resolves when the old ones take no more work. @throws OperationError */
   async recycle(slot: number | undefined): Promise<{ slot: number; pid: number }[]> {
     const chosen = this.#readyIn(slot);
-    for (const worker of chosen) worker.replace = { kind: "recycle", by: "operator" };
+    for (const worker of chosen) this.crew.replace(worker, { kind: "recycle", by: "operator" });
     const what = `recycle ${slot === undefined ? "" : `worker ${slot} of `}pool "${this.name}"`;
     const reached = () => chosen.every((worker) => worker.state.kind !== "ready");
     await this.#waiters.until({ what, reached, failed: this.#afterFailedStarts(1) });
@@ -223,6 +228,7 @@ export class Pool {
       wanted: this.#wanted,
       generation: this.#current.generation,
       generationCause: this.#generationCause,
+      hold: this.holding,
       batch: batchSize(this.#current.spec.reload.batch, this.#wanted),
       workers: this.crew.planned(),
       backoff: this.crew.backoff,

@@ -11,6 +11,7 @@ import {
 } from "../control/messages.ts";
 import { formatAddress } from "../core/address.ts";
 import type { StopCause } from "../core/events.ts";
+import type { RecycleLimits } from "../core/recycling.ts";
 import { starting, type WorkerEffect, type WorkerState } from "../core/worker.ts";
 import { createScoreboard, openScoreboard, type ScoreboardReader } from "../observe/scoreboard.ts";
 import type { Launch } from "../runtimes/launch.ts";
@@ -34,6 +35,7 @@ export interface SpawnRequest {
   readonly launch: Launch;
   readonly listeners: readonly Listener[];
   readonly runDir: RunDir;
+  readonly limits: RecycleLimits;
   /** Monotonic and epoch milliseconds. */
   readonly now: { readonly monotonic: number; readonly epoch: number };
 }
@@ -41,6 +43,7 @@ export interface SpawnRequest {
 export interface ProcessReports {
   onReady(): void;
   onRecycleAsked(reason: string): void;
+  onMaxRequests(): void;
   onExit(code: number | null, signal: string | null): void;
   onSpawnFailed(error: string): void;
   onLine(stream: "stdout" | "stderr", line: { text: string; truncated: boolean }): void;
@@ -55,6 +58,8 @@ export class WorkerProcess {
   /** Epoch milliseconds. */
   readonly startedAt: number;
   readonly scoreboard: ScoreboardReader | null;
+  /** Its own, with the jitter in them. */
+  readonly limits: RecycleLimits;
   state: WorkerState;
   /** Why it should be replaced although its generation is current. */
   replace: StopCause | null = null;
@@ -75,6 +80,7 @@ export class WorkerProcess {
     this.generation = request.generation;
     this.pool = request.pool;
     this.startedAt = request.now.epoch;
+    this.limits = request.limits;
     this.state = starting(request.now.monotonic, request.pool.timeouts.startMs);
     const stem = request.runDir.ioPath(`${request.pool.name}.${request.slot}.${process.pid}-${request.id}`);
     this.#capture = { stdout: this.#open(stem, "stdout"), stderr: this.#open(stem, "stderr") };
@@ -169,6 +175,7 @@ export class WorkerProcess {
       if (message === "ready") return this.#reports.onReady();
       const { gwpm, reason } = (message ?? {}) as { gwpm?: WorkerMessage["gwpm"]; reason?: unknown };
       if (gwpm === "ready") this.#reports.onReady();
+      if (gwpm === "max-requests") this.#reports.onMaxRequests();
       if (gwpm === "recycle") this.#reports.onRecycleAsked(String(reason).slice(0, 1_000));
     });
     child.on("exit", (code, signal) => {
@@ -211,6 +218,7 @@ export class WorkerProcess {
       concurrency: pool.concurrency,
       idleConnectionMs: pool.timeouts.idleConnectionMs,
       stopMs: pool.timeouts.stopMs,
+      maxRequests: this.limits.maxRequests,
       backlogs: pool.listen.map(({ backlog }) => backlog),
       wire: pool.wire,
     };

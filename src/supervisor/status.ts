@@ -97,7 +97,7 @@ export class StatusReporter {
       http: http === undefined ? null : httpUrl(http.address),
       mode: spec.sizing.mode,
       state,
-      reason: troubled ? pool.troubles : null,
+      reason: troubled ? pool.troubles : waitingFor(pool),
       nextTryAt: nextTryAt === null ? null : new Date(nextTryAt).toISOString(),
       generation,
       probe: null,
@@ -166,6 +166,14 @@ function stateOf(pool: Pool): PoolState {
   if (pool.degraded) return "degraded";
   if (pool.reloading) return "reloading";
   return pool.startedUp ? "ok" : "starting";
+}
+
+/** Workers that should be recycled and are not, because their successors would not start. */
+function waitingFor(pool: Pool): string | null {
+  const waiting = pool.holding && [...pool.crew.workers].some((worker) => worker.replace !== null);
+  return waiting
+    ? `recycling waits for a reload that succeeds; the last one failed: ${pool.lastReload?.reason}`
+    : null;
 }
 
 function processState(worker: WorkerProcess, board: ScoreboardSnapshot | null): ProcessState {

@@ -1,6 +1,6 @@
 /** A pool's running counts that outlive its workers. */
 
-import type { ExitCause } from "../core/events.ts";
+import type { ExitCause, StopCause } from "../core/events.ts";
 import { addHistogram, emptyHistogram, type Histogram } from "../core/histogram.ts";
 import type { ScoreboardSnapshot } from "../observe/scoreboard.ts";
 
@@ -25,7 +25,15 @@ export class Tally {
   addExit(exit: ExitCause): void {
     if (exit.kind !== "stopped" && exit.kind !== "killed") this.crashed += 1;
     else if (exit.cause.kind === "start-timeout") this.crashed += 1;
-    else if (exit.cause.kind === "recycle" || exit.cause.kind === "asked") this.recycled += 1;
     else if (exit.cause.kind === "reload" || exit.cause.kind === "rollback") this.reloaded += 1;
+    else if (!ENDINGS.has(exit.cause.kind)) this.recycled += 1;
   }
 }
+
+/** Stops that no successor follows. */
+const ENDINGS: ReadonlySet<StopCause["kind"]> = new Set([
+  "scale-down",
+  "pool-removed",
+  "orphaned",
+  "supervisor-stop",
+]);

@@ -23,3 +23,13 @@ export function startTimeOf(pid: number): number | undefined {
 export function isAlive(pid: number, startTime: number): boolean {
   return startTimeOf(pid) === startTime;
 }
+
+/** Resident memory in bytes (proc(5), `VmRSS`); `undefined` where there is no such process. */
+export function residentBytes(pid: number): number | undefined {
+  try {
+    const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(fs.readFileSync(`/proc/${pid}/status`, "latin1"))?.[1];
+    return kilobytes === undefined ? undefined : Number(kilobytes) * 1024;
+  } catch {
+    return undefined;
+  }
+}

@@ -15,6 +15,11 @@ export function askForRecycle(reason: string): void {
   send({ gwpm: "recycle", reason });
 }
 
+/** Says that it has served its requests; the caller says so once. */
+export function reportMaxRequests(): void {
+  send({ gwpm: "max-requests" });
+}
+
 /** Calls `onDrain` when the supervisor asks to drain. Other messages on the channel are the app's own. */
 export function listenForDrain(onDrain: (message: SupervisorMessage) => void): void {
   if (process.send === undefined) return;

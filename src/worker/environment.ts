@@ -26,6 +26,7 @@ export const DEFAULT_OPTIONS: WorkerOptions = {
   concurrency: 100,
   idleConnectionMs: null,
   stopMs: 30_000,
+  maxRequests: null,
   wire: {
     maxParams: 1_048_576,
     maxRequestsPerConnection: 1024,

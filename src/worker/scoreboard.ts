@@ -52,6 +52,8 @@ export class Scoreboard {
   /** Slots that are not in use, as a stack. */
   readonly #free: number[] = [];
   #loop = performance.eventLoopUtilization();
+  #limit = Number.POSITIVE_INFINITY;
+  #onLimit = (): void => {};
 
   /** @param memory {@link SCOREBOARD_BYTES} of it, zeroed. Node runs on little-endian machines only, as the layout is */
   constructor(memory: ArrayBuffer) {
@@ -68,10 +70,16 @@ export class Scoreboard {
     setInterval(() => this.#beat(), HEARTBEAT_MS).unref();
   }
 
+  /** Calls `onLimit` once, with the request that reaches the limit. */
+  limitRequests(limit: number, onLimit: () => void): void {
+    this.#limit = limit;
+    this.#onLimit = onLimit;
+  }
+
   /** @returns what `requestEnded` needs: the slot, or where none was left the start time in ms, negated */
   requestStarted(method: string, uri: string): number {
     const words = this.#words;
-    words[WORD.requests]!++;
+    if (++words[WORD.requests]! === this.#limit) this.#onLimit();
     words[WORD.active]!++;
     const slot = this.#free.pop();
     if (slot === undefined) return -performance.now();

@@ -2,13 +2,14 @@
 
 import type { RequestListener, Server } from "node:http";
 import { parseAddress } from "../core/address.ts";
-import { announceReady } from "./control-channel.ts";
+import { SCOREBOARD_BYTES } from "../core/scoreboard-layout.ts";
+import { announceReady, reportMaxRequests } from "./control-channel.ts";
 import { type Protocol, readEnvironment, type WorkerEnvironment } from "./environment.ts";
 import type { FetchHandler } from "./fetch/tier.ts";
 import type { GatewayHandler } from "./gateway-lane.ts";
 import { type Handlers, handlersOfModule, handlersOfValue, KNOWN_FORMS } from "./handlers.ts";
 import { stopWhenTold, surviveLostOutput } from "./lifecycle.ts";
-import { openScoreboard, type Scoreboard } from "./scoreboard.ts";
+import { openScoreboard, Scoreboard } from "./scoreboard.ts";
 import type { IdlePolicy, ListenTarget, WorkerServer } from "./server.ts";
 import { createWorkerServer } from "./servers.ts";
 import { sharedWorker } from "./shared.ts";
@@ -112,8 +113,13 @@ class Service implements Served {
   }
 }
 
-function scoreboardOf({ scoreboardFd }: WorkerEnvironment): Scoreboard | undefined {
-  return scoreboardFd === undefined ? undefined : openScoreboard(scoreboardFd);
+function scoreboardOf({ scoreboardFd, options }: WorkerEnvironment): Scoreboard | undefined {
+  const shared = scoreboardFd === undefined ? undefined : openScoreboard(scoreboardFd);
+  if (options.maxRequests === null) return shared;
+  // Where memory cannot be shared, requests are counted all the same.
+  const scoreboard = shared ?? new Scoreboard(new ArrayBuffer(SCOREBOARD_BYTES));
+  scoreboard.limitRequests(options.maxRequests, reportMaxRequests);
+  return scoreboard;
 }
 
 async function handlersOf(handler: Handler): Promise<Handlers> {

@@ -80,7 +80,7 @@ describe("both refuse", () => {
     ["a bad mode", { pools: [{ ...pool, listen: { address: "unix:a", mode: 660 } }] }],
     ["a bad signal", { pools: [{ ...pool, stopSignal: "SIGKILL" }] }],
     ["what is not there yet", { pools: [{ ...pool, watch: true }] }],
-    ["part of what is not there yet", { pools: [{ ...pool, recycle: { maxRequests: 5 } }] }],
+    ["part of what is not there yet", { pools: [{ ...pool, reload: { canary: { workers: 1 } } }] }],
     ["another sizing mode", { pools: [{ ...pool, workers: { mode: "dynamic" } }] }],
   ])("%s", async (_what, value) => {
     expect(accepts(value)).toBe(false);

@@ -14,6 +14,7 @@ function pool(over: Partial<PoolPlanInput> = {}): PoolPlanInput {
     wanted: 2,
     generation: 1,
     generationCause: reload,
+    hold: false,
     batch: 1,
     workers: [],
     backoff: calm,
@@ -90,6 +91,17 @@ describe("planPool()", () => {
     ]);
     const both = [...workers, worker(0, { id: 99 })];
     expect(planPool(pool({ workers: both })).actions).toEqual([{ kind: "stop", id: 10, cause: recycle }]);
+  });
+
+  test("holds back replacements that nobody asked for, where what they would start is broken", () => {
+    const tired: StopCause = { kind: "max-requests", served: 500, limit: 500 };
+    const workers = [worker(0, { replace: tired }), worker(1)];
+    expect(starts(pool({ workers }))).toEqual([0]);
+    expect(planPool(pool({ workers, hold: true })).actions).toEqual([]);
+    expect(starts(pool({ workers: [worker(0, { replace: recycle }), worker(1)], hold: true }))).toEqual([0]);
+    expect(starts(pool({ workers: [worker(1)], hold: true })), "a crash is made good all the same").toEqual([
+      0,
+    ]);
   });
 
   test("stops surplus workers, but never below the wanted count of ready ones", () => {
