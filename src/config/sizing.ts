@@ -1,5 +1,6 @@
 /** The kinds that say how many: `workers`, and `reload.batch`. */
 
+import { MAX_WORKERS } from "../core/sizing.ts";
 import { type Kind, scalar } from "./kind.ts";
 import { integer, numberFromText, requireInteger } from "./kinds.ts";
 import { objectSchema } from "./object-schema.ts";
@@ -7,9 +8,6 @@ import { readOptions } from "./read.ts";
 import type { WORKERS_OPTIONS } from "./table.ts";
 import type { Batch, EffectivePool } from "./types.ts";
 import { show } from "./units.ts";
-
-/** More processes than any machine wants of one pool; above it a slip is likelier than a wish. */
-export const MAX_WORKERS = 10_000;
 
 const SIZING_FEATURE = "pools that size themselves";
 const count = integer({ min: 1, max: MAX_WORKERS });

@@ -3,6 +3,7 @@
  * (docs/config.md) and the comments that `gwpm init` writes all come from here, so that they cannot disagree.
  */
 
+import { MAX_WORKERS } from "../core/sizing.ts";
 import { account } from "./account.ts";
 import { address, addressOrOff } from "./address.ts";
 import { environment } from "./environment.ts";
@@ -24,7 +25,7 @@ import {
 import { listenOn } from "./listen.ts";
 import type { OptionTable } from "./option.ts";
 import { poolList } from "./pool.ts";
-import { batch, MAX_WORKERS, workers } from "./sizing.ts";
+import { batch, workers } from "./sizing.ts";
 
 const KB = 1024;
 const MB = 1024 * KB;

@@ -189,6 +189,19 @@ const acting: readonly Route[] = [
   route("POST", "/v1/pools/{name}/workers/{slot}/recycle", "Replace one worker, new before old", recycle, {
     answers: { 200: recycled },
   }),
+  route("POST", "/v1/pools/{name}/drain", "Finish what is active and take nothing new", drain, {
+    answers: {
+      200: { says: "No worker is left", schema: object<{ drained: true }>({ drained: { const: true } }) },
+    },
+  }),
+  route("POST", "/v1/pools/{name}/resume", "Take work again after a drain", resume, {
+    answers: {
+      200: { says: "The workers are ready", schema: object<{ resumed: true }>({ resumed: { const: true } }) },
+    },
+  }),
+  route("POST", "/v1/pools/{name}/rollback", "Back to the previous generation's configuration", rollback, {
+    answers: { 200: verdict },
+  }),
   route("POST", "/v1/stop", "Stop every worker and the supervisor", stop, {
     body: object<{ fast: boolean }>({ fast: boolean }, { closed: true, optional: ["fast"] }),
     answers: {
@@ -203,9 +216,6 @@ const acting: readonly Route[] = [
 const later: readonly Route[] = [
   notYet("GET", "/metrics", "OpenMetrics"),
   notYet("GET", "/v1/why", "The cause and evidence of each decision"),
-  notYet("POST", "/v1/pools/{name}/drain", "Finish what is active and take nothing new"),
-  notYet("POST", "/v1/pools/{name}/resume", "Take work again after a drain"),
-  notYet("POST", "/v1/pools/{name}/rollback", "Back to the previous generation's configuration"),
   notYet("POST", "/v1/upgrade", "Hand over to a supervisor of the installed version"),
 ];
 
@@ -282,6 +292,20 @@ async function recycle({ target, path }: ApiRequest): Promise<Answer> {
     });
   }
   return document(await target.recycle(name!, Number(slot)));
+}
+
+async function drain({ target, path }: ApiRequest): Promise<Answer> {
+  await target.drain(path.name!);
+  return document({ drained: true });
+}
+
+async function resume({ target, path }: ApiRequest): Promise<Answer> {
+  await target.resume(path.name!);
+  return document({ resumed: true });
+}
+
+async function rollback({ target, path }: ApiRequest): Promise<Answer> {
+  return document(await target.rollback(path.name!));
 }
 
 async function stop({ target, body }: ApiRequest): Promise<Answer> {

@@ -130,6 +130,8 @@ const EVENT_TYPES: { readonly [T in GwpmEvent["type"]]: string } = {
   "pool-degraded": "the pool's workers keep failing; they are retried slowly",
   "pool-recovered": "a degraded pool is well again",
   "pool-scaled": "the wanted number of workers changed",
+  "pool-drained": "no worker is left of a pool that was told to drain",
+  "pool-resumed": "a drained pool takes work again",
   "pool-stopped": "the pool's last worker is gone",
   "listener-opened": "a listening socket was bound or taken over",
   "listener-closed": "a listening socket was closed",

@@ -33,6 +33,12 @@ export interface ControlTarget {
   scale(pool: string, workers: number | string): Promise<{ from: number; to: number }>;
   /** Resolves once the replacement is ready and the old worker drains. Without `slot`, every worker, one after the other. */
   recycle(pool: string, slot?: number): Promise<{ recycled: readonly { slot: number; pid: number }[] }>;
+  /** Finishes what is active and takes nothing new. Resolves when no worker is left. */
+  drain(pool: string): Promise<void>;
+  /** Takes work again after a drain. Resolves when the workers are ready. */
+  resume(pool: string): Promise<void>;
+  /** Rolls to the configuration before the last reload that changed it. */
+  rollback(pool: string): Promise<ReloadVerdict>;
   /** Resolves when every worker has gone, just before the supervisor ends. */
   stop(options: { fast: boolean }): Promise<void>;
 }

@@ -23,6 +23,8 @@ const TELLERS: { readonly [Type in GwpmEvent["type"]]: (event: EventOf<Type>) =>
   "pool-recovered": ({ pool }) => `Pool "${pool}" has recovered`,
   "pool-scaled": ({ pool, from, to, by }) =>
     `Pool "${pool}" goes from ${humanCount(from)} to ${plural(to, "worker")}, asked by ${by}`,
+  "pool-drained": ({ pool }) => `Pool "${pool}" is drained: its sockets refuse until it is resumed`,
+  "pool-resumed": ({ pool }) => `Pool "${pool}" takes work again`,
   "pool-stopped": ({ pool }) => `Pool "${pool}" stopped`,
   "listener-opened": ({ pool, address, how }) =>
     how === "bound"
@@ -92,6 +94,8 @@ export function describeStop(cause: StopCause): string {
       return `it holds ${humanBytes(cause.rssBytes)} of memory, and ${humanBytes(cause.limit)} is the limit`;
     case "max-idle":
       return `it had nothing to do for ${humanDuration(cause.idleMs)}`;
+    case "drain":
+      return `${cause.by} drains the pool`;
     case "pool-removed":
       return "the pool was removed from the configuration";
     case "rollback":
@@ -142,6 +146,7 @@ const BECAUSE: { readonly [Kind in StopCause["kind"] | ExitCause["kind"]]: strin
   "max-memory": "has grown too big",
   "max-memory-hard": "had grown far too big",
   "max-idle": "had nothing to do",
+  drain: "was drained",
   "pool-removed": "belonged to a removed pool",
   rollback: "was rolled back",
   "start-timeout": "was not ready in time",

@@ -27,6 +27,7 @@ export type StopCause =
   /** Killed, not drained. */
   | { readonly kind: "max-memory-hard"; readonly rssBytes: number; readonly limit: number }
   | { readonly kind: "max-idle"; readonly idleMs: number; readonly limitMs: number }
+  | { readonly kind: "drain"; readonly by: string }
   | { readonly kind: "pool-removed" }
   | { readonly kind: "rollback"; readonly generation: number }
   | { readonly kind: "start-timeout"; readonly limitMs: number }
@@ -90,6 +91,8 @@ export type GwpmEvent =
       readonly to: number;
       readonly by: string;
     })
+  | (OfPool & { readonly type: "pool-drained" })
+  | (OfPool & { readonly type: "pool-resumed" })
   | (OfPool & { readonly type: "pool-stopped" })
   | (OfPool & {
       readonly type: "listener-opened";

@@ -133,15 +133,18 @@ function planStarts(pool: PoolPlanInput, present: readonly PlannedWorker[]): Pla
     }
   }
   const wanted = [...vacant, ...successors.slice(0, Math.max(0, pool.batch - underReplacement))];
-  const actions = wanted.slice(0, budget);
+  const actions = wanted.slice(0, Math.max(0, budget));
   const waits = actions.length < wanted.length && pool.now < pool.backoff.retryAt;
   return { actions, wakeAt: waits ? pool.backoff.retryAt : Number.POSITIVE_INFINITY };
 }
 
-/** After a crash before readiness, one trial at a time and not before its time; otherwise as many as there are slots. */
+/** How many workers of a pool may be starting at a time: more only make each other slow, and the machine with them. */
+const MOST_STARTING = 32;
+
+/** After a crash before readiness, one trial at a time and not before its time; otherwise a batch. */
 function startBudget(pool: PoolPlanInput, starting: number): number {
   if (pool.now < pool.backoff.retryAt) return 0;
-  if (!pool.backoff.trial) return Number.POSITIVE_INFINITY;
+  if (!pool.backoff.trial) return MOST_STARTING - starting;
   return starting === 0 ? 1 : 0;
 }
 

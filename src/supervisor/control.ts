@@ -28,6 +28,7 @@ export class SupervisorControl implements ControlTarget {
     if (this.#supervisor.stopping) return "the supervisor is stopping";
     const pools = name === undefined ? [...this.#supervisor.pools.values()] : [this.#supervisor.pool(name)];
     for (const pool of pools) {
+      if (pool.drained) return `pool "${pool.name}" is drained`;
       const serving = [...pool.crew.workers].some((worker) => worker.state.kind === "ready");
       if (!serving) return pool.crew.lastFailure?.reason ?? `pool "${pool.name}" has no worker that is ready`;
     }
@@ -78,6 +79,23 @@ export class SupervisorControl implements ControlTarget {
     slot?: number,
   ): Promise<{ recycled: readonly { slot: number; pid: number }[] }> {
     return { recycled: await this.#supervisor.run(() => this.#supervisor.pool(name).recycle(slot)) };
+  }
+
+  /** The HTTP listener first, so that what it has accepted is still answered. */
+  async drain(name: string): Promise<void> {
+    const { pools } = this.#supervisor;
+    const pool = this.#supervisor.pool(name);
+    const http = pools.get(`${name}/http`);
+    if (http !== undefined) await this.#supervisor.run(() => http.drain(OPERATOR));
+    await this.#supervisor.run(() => pool.drain(OPERATOR));
+  }
+
+  resume(name: string): Promise<void> {
+    return this.#reloader.resume(this.#supervisor.pool(name));
+  }
+
+  async rollback(name: string): Promise<ReloadVerdict> {
+    return this.#reloader.rollback(this.#supervisor.pool(name), OPERATOR);
   }
 
   stop(options: { fast: boolean }): Promise<void> {

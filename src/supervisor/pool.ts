@@ -3,6 +3,7 @@
  * has the crew perform what the planner decides, and answers those who wait for the outcome.
  */
 
+import type { EffectivePool } from "../config/types.ts";
 import { OperationError } from "../control/target.ts";
 import { formatAddress } from "../core/address.ts";
 import { degradedUntil, isDegraded } from "../core/backoff.ts";
@@ -56,7 +57,11 @@ export class Pool {
   #generationCause: StopCause;
   #wanted: number;
   #stop: { readonly cause: StopCause; readonly graceMs: number } | null = null;
+  /** Why it takes no work for the time being. */
+  #drained: StopCause | null = null;
   #underWay: RolloutUnderWay | null = null;
+  /** What it was before the last rollout that succeeded. */
+  #before: Version | null = null;
   #degraded = false;
   #startedUp = false;
 
@@ -87,6 +92,16 @@ export class Pool {
 
   get stopping(): boolean {
     return this.#stop !== null;
+  }
+
+  /** Whether it was told to take no work until it is resumed. */
+  get drained(): boolean {
+    return this.#drained !== null;
+  }
+
+  /** What it was configured to be before the last reload that changed it; `null` where there was none. */
+  get specBefore(): EffectivePool | null {
+    return this.#before?.spec ?? null;
   }
 
   get reloading(): boolean {
@@ -159,6 +174,7 @@ export class Pool {
 
   /** Changes the wanted count. Resolves when the workers are ready, or told to leave. @throws OperationError, RangeError */
   async scale(request: number | string, by: string): Promise<{ from: number; to: number }> {
+    this.#requireWork("scale");
     const from = this.#wanted;
     const to = scaled(from, parseScale(request));
     this.#wanted = to;
@@ -171,12 +187,38 @@ export class Pool {
 
   /** Replaces workers, new before old. Resolves when the old ones take no more work. @throws OperationError */
   async recycle(slot: number | undefined): Promise<{ slot: number; pid: number }[]> {
+    this.#requireWork("recycle");
     const chosen = this.#readyIn(slot);
     for (const worker of chosen) this.crew.replace(worker, { kind: "recycle", by: "operator" });
     const what = `recycle ${slot === undefined ? "" : `worker ${slot} of `}pool "${this.name}"`;
     const reached = () => chosen.every((worker) => worker.state.kind !== "ready");
     await this.#waiters.until({ what, reached, failed: this.#afterFailedStarts(1) });
     return chosen.map((worker) => ({ slot: worker.slot, pid: worker.pid }));
+  }
+
+  /** Finishes what is active and takes nothing new: the sockets refuse. Resolves when no worker is left. */
+  async drain(by: string): Promise<void> {
+    if (this.#drained === null) {
+      this.#drained = { kind: "drain", by };
+      this.crew.succeeded = false;
+      this.#closeListeners(this.#current.listeners);
+      this.#current = { ...this.#current, listeners: [] };
+    }
+    const what = `drain pool "${this.name}"`;
+    await this.#waiters.until({ what, reached: () => this.crew.size === 0, failed: () => null });
+    this.#context.emit({ type: "pool-drained", pool: this.name });
+  }
+
+  /** Takes work again, on sockets that have been opened anew. Resolves when its workers are ready. @throws OperationError */
+  async resume(listeners: readonly Listener[]): Promise<void> {
+    this.#drained = null;
+    this.crew.succeeded = true;
+    this.crew.forgive();
+    this.#current = { ...this.#current, listeners };
+    const what = `resume pool "${this.name}"`;
+    const reached = (now: number) => isSettled(this.#planInput(now));
+    await this.#waiters.until({ what, reached, failed: this.#afterFailedStarts(1) });
+    this.#context.emit({ type: "pool-resumed", pool: this.name });
   }
 
   /** Asks every worker to stop within `graceMs`. {@link gone} tells when that has come to pass. */
@@ -224,7 +266,7 @@ export class Pool {
 
   #planInput(now: number): PoolPlanInput {
     return {
-      stopping: this.#stop?.cause ?? null,
+      stopping: this.#stop?.cause ?? this.#drained,
       wanted: this.#wanted,
       generation: this.#current.generation,
       generationCause: this.#generationCause,
@@ -248,8 +290,10 @@ export class Pool {
     if (verdict.kind === "running") return;
     const outcome = this.#outcome(under, verdict.kind === "ok" ? null : verdict.reason);
     this.#underWay = null;
-    if (outcome.result === "ok") this.#closeUnshared(under.previous.listeners, this.#current.listeners);
-    else this.#rollBack(under);
+    if (outcome.result === "ok") {
+      this.#before = under.previous;
+      this.#closeUnshared(under.previous.listeners, this.#current.listeners);
+    } else this.#rollBack(under);
     const { output: _, tookMs, ...told } = outcome;
     this.lastReload = { ...told, at: this.#context.clock.now() };
     this.#context.emit({ type: "reload-finished", pool: this.name, ...told, tookMs });
@@ -292,6 +336,12 @@ export class Pool {
       if (failedStarts < limit || lastFailure === null) return null;
       return new OperationError("GWPM_START_FAILED", lastFailure.reason, { errors: lastFailure.output });
     };
+  }
+
+  #requireWork(verb: string): void {
+    if (this.#drained === null) return;
+    const message = `Cannot ${verb} pool "${this.name}": it is drained; resume it first`;
+    throw new OperationError("GWPM_DRAINED", message);
   }
 
   #readyIn(slot: number | undefined): WorkerProcess[] {

@@ -67,9 +67,44 @@ export class Reloader {
   restart(by: string, only?: readonly string[]): Promise<ReloadVerdict> {
     return this.#inTurn(async () => {
       const names = only ?? [...this.#supervisor.pools.keys()].filter((name) => !name.includes("/"));
-      const pools = names.map((name) => this.#supervisor.pool(name));
+      const pools = names.map((name) => this.#supervisor.pool(name)).filter((pool) => !pool.drained);
       const verdicts = await this.#supervisor.run(() => pools.map((pool) => roll(pool, pool.version, by)));
       return { pools: await Promise.all(verdicts) };
+    });
+  }
+
+  /** Rolls a pool to the configuration that it had before. @throws OperationError where there is none, or it is drained */
+  rollback(pool: Pool, by: string): Promise<ReloadVerdict> {
+    return this.#inTurn(async () => {
+      const spec = pool.specBefore;
+      if (spec === null || pool.drained) {
+        const why = spec === null ? "it has not been reloaded since the supervisor started" : "it is drained";
+        throw new OperationError("GWPM_NO_ROLLBACK", `Cannot roll pool "${pool.name}" back: ${why}`);
+      }
+      const opened: Listener[] = [];
+      try {
+        const plan: PoolPlan = { spec, httpOf: null };
+        const version = versionOf(plan, await this.#listenersOf(plan, pool, opened), null);
+        return { pools: [await (await this.#supervisor.run(() => [roll(pool, version, by)]))[0]!] };
+      } catch (error) {
+        abandonListeners(opened);
+        throw error;
+      }
+    });
+  }
+
+  /** Opens the sockets of a drained pool, and of its HTTP listener, and lets them take work again. */
+  resume(pool: Pool): Promise<void> {
+    return this.#inTurn(async () => {
+      const { pools } = this.#supervisor;
+      if (!pool.drained) return;
+      const listeners = await openListeners(pool.version.spec.listen, new Map());
+      await this.#supervisor.run(() => pool.resume(listeners));
+      const http = pools.get(`${pool.name}/http`);
+      const spec = http?.version.spec.listen[0];
+      if (http === undefined || spec === undefined) return;
+      const httpListeners = await openHttpListener(spec, new Map());
+      await this.#supervisor.run(() => http.resume(httpListeners));
     });
   }
 
@@ -115,7 +150,7 @@ export class Reloader {
     try {
       for (const plan of poolsOf(config)) {
         const pool = this.#supervisor.pools.get(plan.spec.name);
-        if (pool !== undefined && !rolls(plan, pool)) continue;
+        if (pool !== undefined && (pool.drained || !rolls(plan, pool))) continue;
         const listeners = await this.#listenersOf(plan, pool, opened);
         changes.push({ plan, pool, version: versionOf(plan, listeners, this.#upstreamOf(plan, changes)) });
       }

@@ -162,14 +162,16 @@ function totalRequests(pool: Pool, seen: readonly Seen[]): number {
 
 function stateOf(pool: Pool): PoolState {
   if (pool.gone) return "stopped";
-  if (pool.stopping) return "draining";
+  if (pool.drained && pool.crew.size === 0) return "stopped";
+  if (pool.stopping || pool.drained) return "draining";
   if (pool.degraded) return "degraded";
   if (pool.reloading) return "reloading";
   return pool.startedUp ? "ok" : "starting";
 }
 
-/** Workers that should be recycled and are not, because their successors would not start. */
+/** Why a pool that is well does not do what one might expect: recycling may wait for successors that would start. */
 function waitingFor(pool: Pool): string | null {
+  if (pool.drained) return "it is drained; `gwpm resume` lets it take work again";
   const waiting = pool.holding && [...pool.crew.workers].some((worker) => worker.replace !== null);
   return waiting
     ? `recycling waits for a reload that succeeds; the last one failed: ${pool.lastReload?.reason}`
@@ -208,7 +210,7 @@ function restartsOf(pool: Pool): PoolStatus["restarts"] {
 
 /** Slots that should have a worker and have none: it is being waited with. */
 function vacantSlots(pool: Pool): ProcessStatus[] {
-  if (pool.stopping) return [];
+  if (pool.stopping || pool.drained) return [];
   const taken = new Set([...pool.crew.workers].map(({ slot }) => slot));
   const rows: ProcessStatus[] = [];
   for (let slot = 0; slot < pool.wanted; slot++) {

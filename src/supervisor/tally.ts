@@ -33,6 +33,7 @@ export class Tally {
 /** Stops that no successor follows. */
 const ENDINGS: ReadonlySet<StopCause["kind"]> = new Set([
   "scale-down",
+  "drain",
   "pool-removed",
   "orphaned",
   "supervisor-stop",

@@ -76,6 +76,22 @@ export class FakeTarget implements ControlTarget {
     return { recycled: [{ slot: slot ?? 0, pid: 4242 }] };
   }
 
+  async drain(pool: string): Promise<void> {
+    this.#find(pool);
+    await this.#operation("drain", pool);
+  }
+
+  async resume(pool: string): Promise<void> {
+    this.#find(pool);
+    await this.#operation("resume", pool);
+  }
+
+  async rollback(pool: string): Promise<ReloadVerdict> {
+    this.#find(pool);
+    await this.#operation("rollback", pool);
+    return this.verdict;
+  }
+
   async stop(options: { fast: boolean }): Promise<void> {
     await this.#operation("stop", options);
   }

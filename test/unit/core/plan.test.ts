@@ -52,6 +52,12 @@ describe("planPool()", () => {
     expect(starts(pool({ wanted: 3, workers: [worker(1)] }))).toEqual([0, 2]);
   });
 
+  test("starts no more than 32 at a time", () => {
+    expect(starts(pool({ wanted: 100 }))).toHaveLength(32);
+    const starting = Array.from({ length: 30 }, (_, slot) => worker(slot, { phase: "starting" }));
+    expect(starts(pool({ wanted: 100, workers: starting }))).toEqual([30, 31]);
+  });
+
   test("leaves a pool alone that has what it wants", () => {
     const settled = pool({ workers: [worker(0), worker(1)] });
     expect(planPool(settled)).toEqual({ actions: [], wakeAt: Number.POSITIVE_INFINITY });
