@@ -29,7 +29,7 @@ async function complete(...words: string[]): Promise<string[]> {
 test.each<[string[], string[]]>([
   [
     ["gwpm", "re"],
-    ["reload", "restart", "recycle", "request"],
+    ["reload", "restart", "recycle", "resume", "request"],
   ],
   [
     ["gwpm", "-c", "x.json", "sta"],
@@ -44,7 +44,7 @@ test.each<[string[], string[]]>([
 });
 
 test("verbs that are not there yet are not offered", async () => {
-  expect(await complete("gwpm", "roll")).toEqual([]);
+  expect(await complete("gwpm", "upg")).toEqual([]);
 });
 
 const verbs = [

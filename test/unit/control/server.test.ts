@@ -292,6 +292,17 @@ describe("what is wrong is refused", () => {
     expect(await problem(method, path)).toMatchObject({ status: 405, code: "GWPM_WRONG_METHOD", allow });
   });
 
+  test.each(["drain", "resume", "rollback"] as const)(
+    "POST /v1/pools/web/%s reaches the pool",
+    async (verb) => {
+      await rig.client.longJson("POST", `/v1/pools/web/${verb}`);
+      expect(rig.target.calls).toContainEqual([verb, "web"]);
+      await expect(rig.client.longJson("POST", `/v1/pools/nobody/${verb}`)).rejects.toMatchObject({
+        exitCode: 1,
+      });
+    },
+  );
+
   test.each(["/", "/v1", "/v1/status/", "/v1/pools//scale", "//", "/v1/pools/a/b/scale", "*"])(
     "GET %s is nowhere",
     async (path) => {
@@ -302,9 +313,6 @@ describe("what is wrong is refused", () => {
   test.each([
     ["GET", "/metrics"],
     ["GET", "/v1/why?pool=web&slot=1"],
-    ["POST", "/v1/pools/web/drain"],
-    ["POST", "/v1/pools/web/resume"],
-    ["POST", "/v1/pools/web/rollback"],
     ["POST", "/v1/upgrade"],
   ])("%s %s is not implemented yet", async (method, path) => {
     expect(await problem(method, path)).toMatchObject({ status: 501, code: "GWPM_NOT_IMPLEMENTED" });
