@@ -1,5 +1,6 @@
 /** `gwpm run FILE`: one pool from one file, in the foreground, no config needed. */
 
+import * as fs from "node:fs";
 import { loadRunPool } from "../config/run-pool.ts";
 import { UsageError } from "./failure.ts";
 import { superviseHere } from "./foreground.ts";
@@ -35,6 +36,12 @@ export const verb: Verb = {
         },
         { cwd: io.cwd, processEnv: io.env, socket: flags.socket },
       );
-    return superviseHere(await load(), load, io);
+    const config = await load();
+    try {
+      return await superviseHere(config, load, io);
+    } finally {
+      // It was made for this run alone.
+      fs.rmSync(config.runDir, { recursive: true, force: true });
+    }
   },
 };

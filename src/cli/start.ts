@@ -75,6 +75,7 @@ async function startDaemon(
   const pools = config.pools.map((pool) => pool.name).join(", ");
   io.stdout.write(`started (pid ${report.pid}): ${pools}\n`);
   for (const url of report.http) io.stdout.write(`  ${url}\n`);
+  for (const warning of report.warnings) io.stderr.write(`warning: ${warning}\n`);
   return 0;
 }
 

@@ -165,8 +165,16 @@ function tellExit(event: EventOf<"worker-exited">): string {
   parts.push(`after ${humanDuration(event.uptimeMs)}${served}`);
   if (event.lost.length > 0) parts.push(`while serving ${event.lost.map(tellLost).join(", ")}`);
   const sentence = parts.join(", ");
-  const last = event.output.at(-1);
-  return last === undefined ? sentence : `${sentence}; its last line: ${last}`;
+  const telling = tellingLine(event.output);
+  return telling === undefined ? sentence : `${sentence}; it said: ${telling}`;
+}
+
+/** The line of its last words that says most: the error where there is one, never Node's sign-off. */
+function tellingLine(output: readonly string[]): string | undefined {
+  const lines = output
+    .map((line) => line.trim())
+    .filter((line) => line !== "" && !/^Node\.js v\d/.test(line));
+  return lines.findLast((line) => /^(Uncaught )?\w*(Error|Exception)\b.*:/.test(line)) ?? lines.at(-1);
 }
 
 function tellLost({ method, uri, elapsedMs }: LostRequest): string {

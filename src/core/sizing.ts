@@ -24,10 +24,12 @@ export function parseScale(value: number | string): ScaleRequest {
 /** More processes than any machine wants of one pool; above it a slip is likelier than a wish. */
 export const MAX_WORKERS = 10_000;
 
-/** The wanted count after an operator's request: at least 1, for `drain` is what empties a pool. @throws RangeError above {@link MAX_WORKERS} */
+/** The wanted count after an operator's request: at least 1, for `drain` is what empties a pool. @throws RangeError below that or above {@link MAX_WORKERS} */
 export function scaled(wanted: number, request: ScaleRequest): number {
   const count = request.kind === "to" ? request.count : wanted + request.delta;
   if (count > MAX_WORKERS)
     throw new RangeError(`${count} workers are more than a pool may have, which is ${MAX_WORKERS}`);
-  return Math.max(1, count);
+  if (count < 1)
+    throw new RangeError("a pool keeps at least one worker; `gwpm drain` lets it take nothing new");
+  return count;
 }

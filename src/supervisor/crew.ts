@@ -188,6 +188,9 @@ export class Crew {
     else if (state.kind === "draining") {
       const deadlineMs = Math.max(0, Math.round(state.nextAt - state.since));
       this.#context.emit({ type: "worker-draining", ...this.#who(worker), cause: state.cause, deadlineMs });
+      // It has failed now, not when its end comes: what is planned meanwhile must know.
+      if (state.cause.kind === "start-timeout")
+        this.#onUnasked(worker, { kind: "stopped", cause: state.cause }, null);
     } else if (state.kind === "killing") {
       const afterMs = Math.round(this.#context.clock.monotonic() - state.since);
       this.#context.emit({ type: "worker-killing", ...this.#who(worker), cause: state.cause, afterMs });
@@ -203,7 +206,7 @@ export class Crew {
 
   #onGone(worker: WorkerProcess, exit: ExitCause, readyForMs: number | null, input: WorkerInput): void {
     const { code, signal } = input.kind === "exited" ? input : { code: null, signal: null };
-    const last = worker.scoreboard?.read() ?? null;
+    const last = worker.board();
     this.#workers.delete(worker.id);
     this.tally.addWorker(last);
     this.tally.addExit(exit);
@@ -221,16 +224,23 @@ export class Crew {
       lost,
       output: unasked ? worker.lastLines : [],
     });
-    if (unasked) this.#onUnasked(worker, exit, readyForMs, describeExit(exit, code, signal));
+    const known = exit.kind === "stopped" || exit.kind === "killed";
+    if (unasked && !known) this.#onUnasked(worker, exit, readyForMs, code, signal);
   }
 
   /** It will be missed: a successor is due, if not at once then after the backoff. */
-  #onUnasked(worker: WorkerProcess, exit: ExitCause, readyForMs: number | null, how: string): void {
+  #onUnasked(
+    worker: WorkerProcess,
+    exit: ExitCause,
+    readyForMs: number | null,
+    code: number | null = null,
+    signal: string | null = null,
+  ): void {
     const { clock, random } = this.#context;
     const because = exit.kind === "stopped" || exit.kind === "killed" ? exit.cause.kind : exit.kind;
     this.vacated.set(worker.slot, { kind: "replace", pid: worker.pid, because });
     this.backoff = afterCrash(this.backoff, worker.pool.restart, readyForMs, clock.monotonic(), random());
-    if (failedToStart(exit)) this.#onStartFailed(worker, how);
+    if (failedToStart(exit)) this.#onStartFailed(worker, describeExit(exit, code, signal));
     const delayMs = Math.round(this.backoff.retryAt - clock.monotonic());
     if (delayMs <= 0) return;
     const attempt = this.backoff.failures;

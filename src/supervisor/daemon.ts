@@ -17,7 +17,12 @@ export interface DaemonOrder {
 /** What comes back over the IPC channel, until it is ready. */
 export type DaemonReport =
   | { readonly kind: "progress"; readonly text: string }
-  | { readonly kind: "ready"; readonly pid: number; readonly http: readonly string[] }
+  | {
+      readonly kind: "ready";
+      readonly pid: number;
+      readonly http: readonly string[];
+      readonly warnings: readonly string[];
+    }
   | {
       readonly kind: "failed";
       readonly exitCode: number;
@@ -38,8 +43,8 @@ export async function runDaemon(order: DaemonOrder): Promise<number> {
       reports: {
         progress: (text) => report({ kind: "progress", text }),
         ready: (supervisor) => {
-          const http = [...supervisor.httpUrls().values()];
-          report({ kind: "ready", pid: process.pid, http });
+          const http = [...supervisor.httpUrls()].map(([pool, url]) => `${pool}: ${url}`);
+          report({ kind: "ready", pid: process.pid, http, warnings: supervisor.warnings() });
           if (process.connected) process.disconnect();
         },
       },

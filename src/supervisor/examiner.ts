@@ -13,7 +13,7 @@ export class Examiner {
   /** @param now monotonic milliseconds; @param epoch the same moment since the epoch */
   look(worker: WorkerProcess, now: number, epoch: number): WorkerFacts {
     const { maxMemory, maxMemoryHard } = worker.limits;
-    const board = worker.scoreboard?.read() ?? null;
+    const board = worker.board();
     return {
       ageMs: epoch - worker.startedAt,
       requests: board?.requests ?? null,

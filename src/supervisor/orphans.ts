@@ -7,7 +7,7 @@ import { signalGroup, signalProcess } from "../system/signals.ts";
 import type { Holder } from "./listeners.ts";
 import { OutputCapture } from "./output.ts";
 import type { NewEvent } from "./pool-context.ts";
-import type { SavedState, SavedWorker } from "./run-dir.ts";
+import type { SavedPool, SavedState, SavedWorker } from "./run-dir.ts";
 
 /** There is no event for the end of a process that is not our child. */
 const LOOK_EVERY_MS = 100;
@@ -16,6 +16,7 @@ const MAX_LINE_BYTES = 65_536;
 
 export interface Orphan {
   readonly pool: string;
+  readonly protocol: string;
   readonly saved: SavedWorker;
   /** When SIGKILL is due, in monotonic milliseconds; `null` until it has been asked to drain. */
   killAt: number | null;
@@ -40,7 +41,7 @@ export class Orphans {
     this.#orphans = (state?.pools ?? []).flatMap((pool) =>
       pool.workers
         .filter(({ pid, startTime }) => isAlive(pid, startTime))
-        .map((saved) => this.#adopt(pool.name, saved, formerSupervisor)),
+        .map((saved) => this.#adopt(pool, saved, formerSupervisor)),
     );
     this.#generations = new Map(state?.pools.map((pool) => [pool.name, pool.generation]));
   }
@@ -78,11 +79,11 @@ export class Orphans {
     );
   }
 
-  /** Asks the orphans of a pool to finish, or all where no pool is named; those that have been asked are left alone. */
-  drain(graceMs: number, pool?: string): void {
+  /** Asks orphans to finish, all or those that `which` picks; those that have been asked are left alone. */
+  drain(graceMs: number, which: (orphan: Orphan) => boolean = () => true): void {
     const now = this.#context.clock.monotonic();
     for (const orphan of this.#orphans) {
-      if (orphan.killAt !== null || (pool !== undefined && orphan.pool !== pool)) continue;
+      if (orphan.killAt !== null || !which(orphan)) continue;
       orphan.killAt = now + graceMs;
       signalProcess(orphan.saved.pid, "SIGTERM");
     }
@@ -111,7 +112,11 @@ export class Orphans {
     return this.#orphans.length === 0 ? Number.POSITIVE_INFINITY : now + LOOK_EVERY_MS;
   }
 
-  #adopt(pool: string, saved: SavedWorker, formerSupervisor: number): Orphan {
+  #adopt(
+    { name: pool, protocol }: Pick<SavedPool, "name" | "protocol">,
+    saved: SavedWorker,
+    formerSupervisor: number,
+  ): Orphan {
     const { slot, pid } = saved;
     this.#context.emit({ type: "orphan-found", pool, pid, slot, formerSupervisor });
     const capture = (["stdout", "stderr"] as const).map((stream) =>
@@ -128,6 +133,6 @@ export class Orphans {
         });
       }),
     );
-    return { pool, saved, killAt: null, capture };
+    return { pool, protocol, saved, killAt: null, capture };
   }
 }

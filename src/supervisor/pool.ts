@@ -144,7 +144,9 @@ export class Pool {
 
   save(): SavedPool {
     const { name, crew } = this;
-    return { name, generation: this.#newestGeneration, listeners: this.#addresses(), workers: crew.save() };
+    const { protocol } = this.#current.spec;
+    const generation = this.#newestGeneration;
+    return { name, generation, protocol, listeners: this.#addresses(), workers: crew.save() };
   }
 
   // What operators ask of it. Each takes effect in the turn that follows.
@@ -233,6 +235,12 @@ export class Pool {
     this.#underWay = null;
   }
 
+  /** Lets sockets go that another pool has taken over. */
+  giveAway(fds: ReadonlySet<number>): void {
+    const listeners = this.#current.listeners.filter(({ fd }) => !fds.has(fd));
+    this.#current = { ...this.#current, listeners };
+  }
+
   /** Closes the sockets; the last act. */
   close(): void {
     this.#closeListeners(this.#current.listeners);
@@ -244,6 +252,8 @@ export class Pool {
   /** Does what is due, plans, performs, and tells who waits. */
   turn(now: number): void {
     this.crew.tick(now);
+    // A generation that has failed is abandoned before anything more of it is started.
+    this.#judge(now);
     for (const action of planPool(this.#planInput(now)).actions) {
       if (action.kind === "start") this.crew.start(this.#current, action.slot, action.cause);
       else this.crew.stop(action.id, action.cause, this.#stop?.graceMs ?? this.#current.spec.timeouts.stopMs);

@@ -13,7 +13,12 @@ import { formatAddress } from "../core/address.ts";
 import type { StopCause } from "../core/events.ts";
 import type { RecycleLimits } from "../core/recycling.ts";
 import { starting, type WorkerEffect, type WorkerState } from "../core/worker.ts";
-import { createScoreboard, openScoreboard, type ScoreboardReader } from "../observe/scoreboard.ts";
+import {
+  createScoreboard,
+  openScoreboard,
+  type ScoreboardReader,
+  type ScoreboardSnapshot,
+} from "../observe/scoreboard.ts";
 import type { Launch } from "../runtimes/launch.ts";
 import { startTimeOf } from "../system/procfs.ts";
 import { signalGroup, signalProcess } from "../system/signals.ts";
@@ -57,7 +62,7 @@ export class WorkerProcess {
   readonly pool: EffectivePool;
   /** Epoch milliseconds. */
   readonly startedAt: number;
-  readonly scoreboard: ScoreboardReader | null;
+  readonly #scoreboard: ScoreboardReader;
   /** Its own, with the jitter in them. */
   readonly limits: RecycleLimits;
   state: WorkerState;
@@ -71,6 +76,9 @@ export class WorkerProcess {
   readonly #scoreboardPath: string;
   readonly #startTime: number | undefined;
   readonly #lastLines: string[] = [];
+  /** What it had counted when it ended. */
+  #finalBoard: ScoreboardSnapshot | null = null;
+  #ended = false;
 
   constructor(request: SpawnRequest, reports: ProcessReports) {
     this.#request = request;
@@ -86,7 +94,7 @@ export class WorkerProcess {
     this.#capture = { stdout: this.#open(stem, "stdout"), stderr: this.#open(stem, "stderr") };
     this.#scoreboardPath = `${stem}.board`;
     createScoreboard(this.#scoreboardPath);
-    this.scoreboard = openScoreboard(this.#scoreboardPath);
+    this.#scoreboard = openScoreboard(this.#scoreboardPath);
     this.#child = this.#spawn();
     this.#startTime = this.pid === 0 ? undefined : startTimeOf(this.pid);
   }
@@ -94,6 +102,11 @@ export class WorkerProcess {
   /** 0 where it could not be spawned. */
   get pid(): number {
     return this.#child?.pid ?? 0;
+  }
+
+  /** What it counts; after its end, what it had counted. `null` where it has written nothing yet. */
+  board(): ScoreboardSnapshot | null {
+    return this.#ended ? this.#finalBoard : this.#scoreboard.read();
   }
 
   /** Its last lines, of both streams, oldest first. */
@@ -185,13 +198,15 @@ export class WorkerProcess {
     });
   }
 
-  /** Reads the last lines before the end is reported, so that the report can quote them. */
+  /** Reads the last lines and figures before the end is reported, so that the report can quote them. */
   #end(report: () => void): void {
     this.#capture.stdout.finish();
     this.#capture.stderr.finish();
-    report();
-    this.scoreboard?.close();
+    this.#finalBoard = this.#scoreboard.read();
+    this.#ended = true;
+    this.#scoreboard.close();
     fs.rmSync(this.#scoreboardPath, { force: true });
+    report();
   }
 
   #drain(message: SupervisorMessage): void {

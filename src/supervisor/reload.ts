@@ -84,7 +84,7 @@ export class Reloader {
       const opened: Listener[] = [];
       try {
         const plan: PoolPlan = { spec, httpOf: null };
-        const version = versionOf(plan, await this.#listenersOf(plan, pool, opened), null);
+        const version = versionOf(plan, await this.#listenersOf(plan, pool, opened, []), null);
         return { pools: [await (await this.#supervisor.run(() => [roll(pool, version, by)]))[0]!] };
       } catch (error) {
         abandonListeners(opened);
@@ -151,7 +151,7 @@ export class Reloader {
       for (const plan of poolsOf(config)) {
         const pool = this.#supervisor.pools.get(plan.spec.name);
         if (pool !== undefined && (pool.drained || !rolls(plan, pool))) continue;
-        const listeners = await this.#listenersOf(plan, pool, opened);
+        const listeners = await this.#listenersOf(plan, pool, opened, this.#leaving(config));
         changes.push({ plan, pool, version: versionOf(plan, listeners, this.#upstreamOf(plan, changes)) });
       }
       return changes;
@@ -164,21 +164,35 @@ export class Reloader {
     }
   }
 
-  async #listenersOf(plan: PoolPlan, pool: Pool | undefined, opened: Listener[]): Promise<Listener[]> {
+  /** The pools that the configuration no longer has. */
+  #leaving(config: EffectiveConfig): Pool[] {
+    const wanted = new Set(poolsOf(config).map(({ spec }) => spec.name));
+    return [...this.#supervisor.pools.values()].filter((pool) => !wanted.has(pool.name) && !pool.stopping);
+  }
+
+  /** @param leaving pools whose sockets may be taken over: a pool that got another name keeps its address */
+  async #listenersOf(
+    plan: PoolPlan,
+    pool: Pool | undefined,
+    opened: Listener[],
+    leaving: readonly Pool[],
+  ): Promise<Listener[]> {
     const listeners: Listener[] = [];
     for (const [index, spec] of plan.spec.listen.entries()) {
-      const kept = pool?.version.listeners.find(({ key }) => key === formatAddress(spec.address));
-      if (kept !== undefined) {
-        this.#adjust(kept, pool!.version.spec.listen[index], spec);
+      const key = formatAddress(spec.address);
+      const own = pool?.version.listeners.find((listener) => listener.key === key);
+      const kept =
+        own ?? leaving.flatMap(({ version }) => version.listeners).find((listener) => listener.key === key);
+      if (kept === undefined) {
+        const openOne =
+          plan.httpOf === null ? openListeners([spec], new Map()) : openHttpListener(spec, new Map());
+        const fresh = await openOne;
+        opened.push(...fresh);
+        listeners.push(...fresh);
+      } else {
+        this.#adjust(kept, own === undefined ? undefined : pool!.version.spec.listen[index], spec);
         listeners.push(kept);
-        continue;
       }
-      const fresh =
-        plan.httpOf === null
-          ? await openListeners([spec], new Map())
-          : await openHttpListener(spec, new Map());
-      opened.push(...fresh);
-      listeners.push(...fresh);
     }
     return listeners;
   }
@@ -203,8 +217,9 @@ export class Reloader {
     this.#warnOfFixed(config);
     const { runDir, controlSocket, pidFile } = supervisor.config;
     supervisor.config = { ...config, runDir, controlSocket, pidFile };
-    const wanted = new Set(poolsOf(config).map(({ spec }) => spec.name));
-    const removed = [...supervisor.pools.values()].filter((pool) => !wanted.has(pool.name) && !pool.stopping);
+    const removed = this.#leaving(config);
+    const inherited = new Set(changes.flatMap(({ version }) => version.listeners.map(({ fd }) => fd)));
+    for (const pool of removed) pool.giveAway(inherited);
     for (const pool of removed) pool.stop({ kind: "pool-removed" }, pool.version.spec.timeouts.stopMs);
     const verdicts = changes.map(({ plan, pool, version }) =>
       pool === undefined ? this.#add(plan, version) : roll(pool, version, by),
@@ -221,10 +236,12 @@ export class Reloader {
 
   /** A new pool that cannot start is taken out again: the configuration before it goes on. */
   async #add(plan: PoolPlan, version: NewVersion): Promise<PoolVerdict> {
+    const { clock } = this.#supervisor;
+    const from = clock.monotonic();
     const pool = this.#supervisor.addPool(plan, version);
     try {
       await pool.started(1);
-      return verdictOf(pool, "added", null);
+      return { ...verdictOf(pool, "added", null), tookMs: Math.round(clock.monotonic() - from) };
     } catch (error) {
       const { message, errors } = error as OperationError;
       await this.#supervisor.run(() =>

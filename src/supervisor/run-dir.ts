@@ -14,6 +14,7 @@ export interface SavedState {
 export interface SavedPool {
   readonly name: string;
   readonly generation: number;
+  readonly protocol: string;
   /** In the order of the fds that its workers hold. */
   readonly listeners: readonly string[];
   readonly workers: readonly SavedWorker[];

@@ -5,6 +5,8 @@ import { codeOf } from "../system/errno.ts";
 import type { Supervisor } from "./supervisor.ts";
 
 export function warnOfClosedSockets(supervisor: Supervisor): void {
+  // Without a config file (`gwpm run`) there is no front end to let in.
+  if (supervisor.config.configFile === null) return;
   for (const { spec } of supervisor.config.pools.map((pool) => ({ spec: pool }))) {
     for (const { address } of spec.listen) {
       if (address.kind !== "unix" || isOpenToOthers(address.path)) continue;

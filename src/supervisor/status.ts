@@ -153,7 +153,7 @@ export class StatusReporter {
 }
 
 function look(pool: Pool): Seen[] {
-  return [...pool.crew.workers].map((worker) => ({ worker, board: worker.scoreboard?.read() ?? null }));
+  return [...pool.crew.workers].map((worker) => ({ worker, board: worker.board() }));
 }
 
 function totalRequests(pool: Pool, seen: readonly Seen[]): number {

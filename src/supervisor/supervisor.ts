@@ -4,9 +4,11 @@
  * earliest deadline. It owns the listening sockets and never touches a request.
  */
 
+import * as fs from "node:fs";
 import type { EffectiveConfig } from "../config/types.ts";
 import type { LogLine } from "../control/messages.ts";
 import { OperationError } from "../control/target.ts";
+import { formatAddress } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import type { GwpmEvent } from "../core/events.ts";
 import type { Journal } from "../observe/journal.ts";
@@ -16,7 +18,7 @@ import { LogLines } from "./log-lines.ts";
 import { Orphans } from "./orphans.ts";
 import { Pool } from "./pool.ts";
 import type { NewEvent, PoolContext } from "./pool-context.ts";
-import { httpUrl, openPool, type PoolPlan, poolsOf } from "./pool-plan.ts";
+import { httpUrl, type OpenedPool, openPool, type PoolPlan, poolsOf } from "./pool-plan.ts";
 import type { RunDir, SavedState } from "./run-dir.ts";
 
 /** Node's timers hold no more than 2^31-1 ms. */
@@ -86,16 +88,33 @@ export class Supervisor {
   /** Opens every socket, then starts every pool. @throws ListenError, with nothing left open */
   async open(): Promise<void> {
     const holders = this.orphans.holders();
-    const opened: Awaited<ReturnType<typeof openPool>>[] = [];
+    const opened: OpenedPool[] = [];
     try {
       for (const plan of poolsOf(this.config)) opened.push(await openPool(plan, holders, opened));
     } catch (error) {
       for (const { abandon } of opened) abandon();
       throw error;
     }
+    this.#dismissOrphans(opened);
     this.enqueue(() => {
       for (const { plan, version } of opened) this.addPool(plan, version);
     });
+  }
+
+  /**
+   * Orphans whose pool is gone from the configuration, or speaks another protocol now, would answer wrongly on a socket
+   * that somebody else's front end reaches: they take nothing new from here on. What they finish waits for nobody.
+   */
+  #dismissOrphans(opened: readonly OpenedPool[]): void {
+    const successors = new Map(opened.map(({ plan }) => [plan.spec.name, plan.spec.protocol as string]));
+    this.orphans.drain(this.config.stopTimeoutMs, ({ pool, protocol }) => successors.get(pool) !== protocol);
+    const addresses = new Set(
+      opened.flatMap(({ version }) => version.listeners.map(({ address }) => formatAddress(address))),
+    );
+    for (const address of this.orphans.holders().keys()) {
+      if (address.startsWith("unix:") && !addresses.has(address))
+        fs.rmSync(address.slice(5), { force: true });
+    }
   }
 
   /** Adds a pool whose sockets are open. Called within a turn. */
@@ -171,6 +190,14 @@ export class Supervisor {
     return urls;
   }
 
+  /** What wanted attention since it started. */
+  warnings(): string[] {
+    return this.journal
+      .since(this.startedAt)
+      .filter((entry) => entry.type === "warning")
+      .map(({ text }) => text);
+  }
+
   /** Stops everything. A second, fast call overtakes the first. */
   stop(by: string, fast: boolean): Promise<void> {
     this.enqueue(() => {
@@ -193,7 +220,9 @@ export class Supervisor {
     for (const [name, pool] of this.pools) {
       pool.turn(now);
       if (pool.gone) this.#removePool(name, pool);
-      else if (pool.startedUp) this.orphans.drain(pool.version.spec.timeouts.stopMs, name);
+      else if (pool.startedUp) {
+        this.orphans.drain(pool.version.spec.timeouts.stopMs, (orphan) => orphan.pool === name);
+      }
     }
     this.orphans.turn(now);
     this.#saveState();

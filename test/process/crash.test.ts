@@ -21,12 +21,14 @@ describe("a worker that is killed", () => {
     sandbox,
   }) => {
     const hello = sandbox.write("hello.mjs", "export default (req, res) => res.end(String(process.pid));");
-    const restart = { degradedAfter: 100 };
+    const restart = { degradedAfter: 1_000 };
     const gwpm = await startGwpm(sandbox, { config: { pools: [{ ...web, script: hello, restart }] } });
     const [victim, other] = await gwpm.readyPids("web");
     const delays: number[] = [];
     const nodeStarts: number[] = [];
-    for (let pid = victim!; delays.length < 8; ) {
+    // Whatever else the machine does can only add to either: the least of each is what they take.
+    const isQuick = () => delays.length > 4 && Math.min(...delays) < Math.min(...nodeStarts) + 50;
+    for (let pid = victim!; delays.length < 40 && !isQuick(); ) {
       const mark = gwpm.events.mark;
       const killedAt = Date.now();
       process.kill(pid, "SIGKILL");
@@ -48,9 +50,8 @@ describe("a worker that is killed", () => {
     expect(events.stdout).toMatch(
       new RegExp(`Worker 0 of pool "web" \\(pid ${victim}.*crashed: ended by SIGKILL`),
     );
-    // Whatever else the machine does can only add to either: the least of each is what they take.
     const detail = `replaced after ${delays.join(", ")} ms; node -e 0 took ${nodeStarts.map(Math.round).join(", ")} ms`;
-    expect(Math.min(...delays), detail).toBeLessThan(Math.min(...nodeStarts) + 50);
+    expect(isQuick(), detail).toBe(true);
   });
 
   test("takes what it had started with it", async ({ sandbox }) => {

@@ -83,11 +83,11 @@ describe("gwpm start", () => {
   });
 
   test("a worker that is not ready within timeouts.start fails the start", async ({ sandbox }) => {
-    const pools = [{ ...web, script: faultyWorker("never-ready.mjs"), timeouts: { start: "300ms" } }];
+    const pools = [{ ...web, script: faultyWorker("never-ready.mjs"), timeouts: { start: "2s" } }];
     const file = sandbox.write("ecosystem.json", { pools });
     const result = await runGwpm(sandbox, ["start", "-c", file]);
     expect(result.code).toBe(1);
-    expect(result.stderr).toContain("was not ready within 300 ms");
+    expect(result.stderr).toContain("was not ready within 2.0 s");
     expect(result.stderr).toContain("loading");
   });
 

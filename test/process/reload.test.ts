@@ -121,6 +121,33 @@ describe("gwpm reload", () => {
     expect(await ask(`unix:${sandbox.path("new.sock")}`)).toMatchObject({ status: 200 });
   });
 
+  test("a pool that gets another name, or another protocol, keeps its address", async ({ sandbox }) => {
+    const gwpm = await start(sandbox, { listen: "127.0.0.1:0" });
+    const address = await addressOf(gwpm, "web");
+    const renamed = { name: "app", protocol: "scgi", script: "./app.mjs", listen: "127.0.0.1:0", workers: 1 };
+    sandbox.write("ecosystem.json", { log: { file: gwpm.logFile, format: "json" }, pools: [renamed] });
+    expect(await gwpm.run(["reload"])).toMatchObject({ code: 0 });
+    await gwpm.events.waitFor({ type: "pool-stopped", pool: "web" });
+    for (let i = 0; i < 4; i++) {
+      expect(await ask(address, "/", { protocol: "scgi" })).toEqual({ status: 200, body: "one" });
+    }
+  });
+
+  test("a start that times out is abandoned at once: no second worker of that generation", async ({
+    sandbox,
+  }) => {
+    const gwpm = await start(sandbox, { timeouts: { start: "1s" } });
+    gwpm.expectErrors(/rolled back/);
+    sandbox.write("app.mjs", "await new Promise(() => setInterval(() => {}, 1000));");
+    const mark = gwpm.events.mark;
+    expect((await gwpm.run(["reload"])).code).toBe(6);
+    const started = gwpm.events
+      .select({ type: "worker-starting", generation: 2 })
+      .filter(({ seq }) => seq > mark);
+    expect(started).toHaveLength(1);
+    expect(await gwpm.pool("web")).toMatchObject({ workers: { total: 2, ready: 2 } });
+  });
+
   test("several at once wait for each other; SIGHUP is the same thing", async ({ sandbox }) => {
     const gwpm = await start(sandbox);
     const results = await Promise.all([gwpm.run(["reload"]), gwpm.run(["reload"]), gwpm.run(["restart"])]);
@@ -199,6 +226,20 @@ describe("gwpm recycle", () => {
     expect(result.code).toBe(1);
     expect(result.stderr).toContain('pool "web" has no ready worker 7; ready: 0, 1');
   });
+});
+
+test("requests.total survives reloads, recycles and crashes", async ({ sandbox }) => {
+  const gwpm = await start(sandbox);
+  const address = await addressOf(gwpm, "web");
+  for (let i = 0; i < 5; i++) await ask(address);
+  expect((await gwpm.run(["reload"])).code).toBe(0);
+  for (let i = 0; i < 5; i++) await ask(address);
+  expect((await gwpm.run(["recycle", "web"])).code).toBe(0);
+  const [first] = await gwpm.readyPids("web");
+  process.kill(first!, "SIGKILL");
+  const exit = await gwpm.events.waitFor({ type: "worker-exited", pid: first });
+  expect(exit.requests).not.toBeNull();
+  expect(await gwpm.pool("web")).toMatchObject({ requests: { total: 10, failed: 0 } });
 });
 
 test("an environment of its own: env, clearEnv, GWPM_*, NODE_APP_INSTANCE", async ({ sandbox }) => {

@@ -1,6 +1,6 @@
 /** The supervisor is killed: its workers serve on, and the next supervisor takes everything over without losing a request. */
 
-import { readFileSync, rmSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { Gwpm, runGwpm, startGwpm } from "../support/gwpm.ts";
 import { Ledger } from "../support/ledger.ts";
 import { app, faultyWorker } from "../support/paths.ts";
@@ -81,6 +81,32 @@ test("a Unix socket whose file was removed meanwhile is made anew", async ({ san
   rmSync(sandbox.path("web.sock"));
   const next = await startAgain(sandbox, gwpm);
   expect(await ask(await addressOf(next, "web"))).toMatchObject({ status: 200 });
+});
+
+test("orphans of a pool that is gone, or speaks another protocol now, take nothing new", async ({
+  sandbox,
+}) => {
+  const script = faultyWorker("hang-in-handler.mjs");
+  const pool = { script, workers: 2 };
+  const pools = [
+    { ...pool, name: "same", listen: "127.0.0.1:0" },
+    { ...pool, name: "gone", listen: "unix:./gone.sock" },
+  ];
+  const gwpm = await startGwpm(sandbox, { config: { pools } });
+  const address = await addressOf(gwpm, "same");
+  await gwpm.crash();
+  const changed = { ...pool, name: "other", protocol: "scgi", listen: address };
+  sandbox.write("ecosystem.json", {
+    log: { file: gwpm.logFile, level: "debug", format: "json" },
+    pools: [changed],
+  });
+  const next = await startAgain(sandbox, gwpm);
+  for (let i = 0; i < 8; i++)
+    expect(await ask(address, "/", { protocol: "scgi" })).toMatchObject({ status: 200 });
+  for (const { pid } of next.events.select({ type: "orphan-found" })) {
+    await next.events.waitFor({ type: "orphan-gone", pid });
+  }
+  expect(existsSync(sandbox.path("gone.sock"))).toBe(false);
 });
 
 test("a pid that now belongs to somebody else is not taken for a worker", async ({ sandbox }) => {

@@ -214,9 +214,13 @@ describe("liveness", () => {
   });
 
   test.runIf(process.platform === "linux")("a zombie does not live", async () => {
-    child = spawn("sh", ["-c", "true & echo $!; exec sleep 60"], { stdio: ["ignore", "pipe", "ignore"] });
+    // The shell must have become `sleep`, which waits for nobody, before its child ends: a shell reaps.
+    const script = "exec 3<&0; cat <&3 >/dev/null & echo $!; exec sleep 60 3<&-";
+    child = spawn("sh", ["-c", script], { stdio: ["pipe", "pipe", "ignore"] });
     const [chunk] = await once(child.stdout!, "data");
     const zombie = Number(String(chunk));
+    while (readFileSync(`/proc/${child.pid}/comm`, "latin1") !== "sleep\n") await new Promise(setImmediate);
+    child.stdin!.end();
     while (!readFileSync(`/proc/${zombie}/stat`, "latin1").includes(" Z ")) await new Promise(setImmediate);
     process.kill(zombie, 0);
     expect(isRunning(zombie)).toBe(false);

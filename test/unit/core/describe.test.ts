@@ -105,7 +105,7 @@ const EVENTS: readonly [GwpmEvent, string][] = [
         output: ["one", "two"],
       },
     ),
-    `${W} crashed: ended by SIGSEGV, after 1.2 s and 1,000 requests, while serving POST /pay (for 40 ms); its last line: two`,
+    `${W} crashed: ended by SIGSEGV, after 1.2 s and 1,000 requests, while serving POST /pay (for 40 ms); it said: two`,
   ],
   [
     { ...pool, type: "worker-backoff", slot: 3, attempt: 2, delayMs: 400 },
