@@ -39,7 +39,7 @@ const MOST_BODY = 64 * 1024 * 1024;
 export function readPlan(pool: string, flags: Record<string, unknown>): ProvePlan {
   const forMs = readTime("for", flags.for ?? DEFAULTS.for);
   const url = flags.url === undefined ? null : readUrl(String(flags.url));
-  const path = url === null || url.pathname === "/" ? DEFAULTS.uri : url.pathname + url.search;
+  const path = url === null ? DEFAULTS.uri : url.pathname + url.search;
   return {
     pool,
     forMs,
