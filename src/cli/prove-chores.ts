@@ -116,11 +116,15 @@ export class Chores {
       this.#generation = verdict.generation;
       return;
     }
-    const result = verdict?.result ?? "left out";
-    if (result === "rolled-back") this.#reloads.rolledBack += 1;
-    else this.#reloads.failed += 1;
-    if (result !== "rolled-back") this.#failed += 1;
-    this.#tell(`a reload was ${result}${verdict?.reason ? `: ${verdict.reason}` : ""}`);
+    const why = verdict?.reason ? `: ${verdict.reason}` : "";
+    if (verdict?.result === "rolled-back") {
+      this.#reloads.rolledBack += 1;
+      this.#tell(`a reload was rolled back${why}`);
+      return;
+    }
+    this.#reloads.failed += 1;
+    this.#failed += 1;
+    this.#tell(`a reload ended with the pool ${verdict?.result ?? "left out"}${why}`);
   }
 
   async #kill(): Promise<void> {

@@ -110,7 +110,7 @@ test("a reload that is rolled back: 6, and its reason", async ({ sandbox }) => {
   const { code, document } = await prove(gwpm, "--for", "1s", "--reload-every", "700ms");
   expect(code).toBe(6);
   expect(document).toMatchObject({ passed: false, lost: 0, reloads: { ok: 0, rolledBack: 1, failed: 0 } });
-  expect(document.problems[0]).toContain("a reload was rolled-back");
+  expect(document.problems[0]).toContain("a reload was rolled back: ");
 });
 
 test("workers are killed, and what they had in hand is told apart from what was lost", async ({
