@@ -1,5 +1,6 @@
 // An app that `gwpm prove` can look through: it says whose answer this is, and how often it has been asked.
-// Try it: gwpm run examples/prove-echo.mjs, and beside it gwpm prove prove-echo --reload-every 1s
+// Try it: gwpm run examples/prove-echo.mjs --socket ./prove.sock
+// and beside it: gwpm prove prove-echo --socket ./prove.sock --reload-every 1s
 //
 // The workers share one file, a line for each request that they have handled. PROVE_FILE names it; remove it when you are done.
 
