@@ -125,9 +125,10 @@ function conclude(result: ProveResult): string {
     : "passed: every request got one answer";
 }
 
-const BAR_WIDTH = 20;
+/** So that the rest still fits 80 columns. */
+const BAR_WIDTH = 10;
 
-/** `[######--------------] 3.2 s of 10 s · 12,345 sent · 0 lost · reloading (generation 5)`. */
+/** `[###-------] 3.2 s of 10 s · 12,345 sent · 0 lost · reloading (generation 5)`. */
 export function tellProgress(
   plan: ProvePlan,
   ledger: Pick<Ledger, "sent" | "failures" | "underWay">,
