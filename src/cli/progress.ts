@@ -25,8 +25,8 @@ export function progress(io: Io): Progress {
     update(text) {
       if (!shown || text === current) return;
       current = text;
-      // A line that wraps could not be cleared again.
-      terminal.write(CLEAR + cut(printable(text), (terminal.columns ?? 80) - 1));
+      // A line that wraps could not be cleared again. A terminal that does not know its width says 0.
+      terminal.write(CLEAR + cut(printable(text), (terminal.columns || 80) - 1));
     },
     done(text) {
       if (current !== "") terminal.write(CLEAR);

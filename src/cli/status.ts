@@ -31,7 +31,8 @@ export const verb: Verb = {
   },
 };
 
-function select(document: StatusDocument, names: readonly string[]): StatusDocument {
+/** The document with these pools only. @throws CliError for one that is not there */
+export function select(document: StatusDocument, names: readonly string[]): StatusDocument {
   if (names.length === 0) return document;
   const known = document.pools.map(({ name }) => name);
   for (const name of names) {

@@ -21,6 +21,11 @@ export interface GatewayClientOptions {
   readonly protocol?: GatewayProtocol;
   /** Keep connections for further requests; SCGI has no such thing. @default false */
   readonly keepAlive?: boolean;
+  /**
+   * Send each request exactly once, and any of them on a kept connection, as nginx does with a POST: what an upstream does to its kept connections
+   * then shows, instead of being made good by a second attempt. For measuring losses. @default false
+   */
+  readonly once?: boolean;
   readonly timeouts?: GatewayTimeouts;
 }
 
@@ -36,17 +41,20 @@ const IDEMPOTENT = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"])
 export class GatewayClient {
   readonly #address: Address;
   readonly #upstream: Upstream;
+  readonly #once: boolean;
 
-  constructor({ address, protocol = "fastcgi", keepAlive = false, timeouts = {} }: GatewayClientOptions) {
-    const options: UpstreamOptions = {
+  constructor(options: GatewayClientOptions) {
+    const { address, protocol = "fastcgi", timeouts = {} } = options;
+    const upstream: UpstreamOptions = {
       address,
-      keepAlive,
+      keepAlive: options.keepAlive ?? false,
       connectMs: timeouts.connectMs === undefined ? 5_000 : timeouts.connectMs,
       silenceMs: timeouts.silenceMs ?? null,
       keptMs: timeouts.keptMs ?? 2_000,
     };
     this.#address = address;
-    this.#upstream = protocol === "http" ? new HttpUpstream(options) : new CgiUpstream(protocol, options);
+    this.#once = options.once ?? false;
+    this.#upstream = protocol === "http" ? new HttpUpstream(upstream) : new CgiUpstream(protocol, upstream);
   }
 
   /**
@@ -62,9 +70,13 @@ export class GatewayClient {
     const call = this.#call(request);
     const repeatable = IDEMPOTENT.has(call.method) && !(call.body instanceof Readable);
     try {
-      return await this.#upstream.attempt(call, repeatable);
+      return await this.#upstream.attempt(call, repeatable || this.#once);
     } catch (error) {
       if (!(error instanceof StaleConnection)) throw error;
+      if (this.#once) {
+        call.onOver();
+        throw error.cause;
+      }
       return await this.#upstream.attempt(call, false);
     }
   }

@@ -38,6 +38,7 @@ const TALKING = [
   ["restart"],
   ["scale", "web", "1"],
   ["recycle", "web:0"],
+  ["prove", "web"],
 ];
 
 describe("exit codes that do not depend on the verb", () => {

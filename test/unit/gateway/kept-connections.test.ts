@@ -71,6 +71,36 @@ test("only what can be sent twice travels on a kept connection", async ({ sandbo
   client.close();
 });
 
+describe("with `once`", () => {
+  const sendingOnce = (upstream: FakeUpstream): GatewayClient =>
+    new GatewayClient({ ...upstream, keepAlive: true, once: true });
+
+  test("a POST travels on a kept connection, too", async ({ sandbox }) => {
+    const upstream = await fakeUpstream(sandbox, serveAll);
+    const client = sendingOnce(upstream);
+    await get(client);
+    const { timings } = await get(client, { method: "POST", body: Buffer.from("x") });
+    expect(timings.reused).toBe(true);
+    expect(upstream.peers.length).toBe(1);
+    client.close();
+  });
+
+  test("a GET whose kept connection breaks is a failure, and is not sent again", async ({ sandbox }) => {
+    const upstream = await fakeUpstream(sandbox, async (peer) => {
+      await peer.request();
+      peer.socket.write(HELLO);
+      await peer.request(2);
+      peer.socket.destroy();
+    });
+    const client = sendingOnce(upstream);
+    await get(client);
+    const { code } = await failureOf(client.request({ uri: "/", timeoutMs: 60_000 }));
+    expect(code).toBe("GWPM_TRUNCATED");
+    expect(upstream.peers.length).toBe(1);
+    client.close();
+  });
+});
+
 describe("is not kept", () => {
   test.for([
     [
