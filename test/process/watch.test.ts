@@ -12,22 +12,19 @@ import {
 } from "node:fs";
 import { type Gwpm, spawnGwpm, startGwpm } from "../support/gwpm.ts";
 import { Ledger } from "../support/ledger.ts";
-import { fixture } from "../support/paths.ts";
+import { app } from "../support/paths.ts";
 import { addressOf, ask, socketSender } from "../support/pools.ts";
 import type { Sandbox } from "../support/sandbox.ts";
 import { describe, expect, test } from "../support/test.ts";
 
 const say = (word: string) => `export default (req, res) => res.end(${JSON.stringify(word)});`;
-/** Gets ready once `gate` is there, and says so by `waiting`: a reload that a test holds open. */
-const sayOnce = (word: string) => `
-  import { existsSync, watch, writeFileSync } from "node:fs";
-  const opened = () => existsSync(process.env.GATE);
-  if (!opened()) {
-    writeFileSync(process.env.GATE + ".waiting", "");
-    await new Promise((resolve) => {
-      const timer = setInterval(() => opened() && (clearInterval(timer), resolve()), 10);
-    });
-  }
+/** Gets ready once $GATE is there: a reload that a test holds open. */
+const sayBehindGate = (word: string) => `
+  import { existsSync } from "node:fs";
+  await new Promise((resolve) => {
+    const look = () => (existsSync(process.env.GATE) ? resolve() : setTimeout(look, 10));
+    look();
+  });
   ${say(word)}`;
 
 async function start(sandbox: Sandbox, pool: object = {}): Promise<Gwpm> {
@@ -103,17 +100,16 @@ describe("a change of a file", () => {
 });
 
 test("changes during a reload make exactly one more", async ({ sandbox }) => {
-  const gate = sandbox.path("gate");
-  sandbox.write("gate", "");
+  const gate = sandbox.write("gate", "");
   const gwpm = await start(sandbox, { workers: 1, env: { GATE: gate } });
   rmSync(gate);
   const mark = gwpm.events.mark;
-  sandbox.write("app/app.mjs", sayOnce("two"));
+  sandbox.write("app/app.mjs", sayBehindGate("two"));
   const { generation } = await gwpm.events.waitFor({ type: "reload-started" }, { after: mark });
-  // Far more time than the debounce, in which a reload of its own would begin for each of them.
   for (const name of ["a", "b", "c"]) {
     sandbox.write(`app/${name}.mjs`, "");
-    await sandboxTick(gwpm);
+    // To start a command takes longer than the debounce: unless it holds back, a reload would begin for each of them.
+    await gwpm.run(["status"]);
   }
   expect(reloads(gwpm)).toHaveLength(1);
   sandbox.write("gate", "");
@@ -190,8 +186,8 @@ describe("folders", () => {
   }) => {
     sandbox.write("lib/a.mjs", "");
     const gwpm = await start(sandbox, { watch: ["lib", "later"] });
-    const { text } = await gwpm.events.waitFor({ type: "warning", pool: "web" });
-    expect(text).toContain(`Cannot watch ${sandbox.path("later")}: it is not there`);
+    const text = `Cannot watch ${sandbox.path("later")}: it is not there; it will be watched once it is`;
+    await gwpm.events.waitFor({ type: "warning", pool: "web", text });
     rmSync(sandbox.path("lib"), { recursive: true });
     let { seq } = await nextReload(gwpm, 0);
     for (const name of ["lib", "later"]) {
@@ -265,7 +261,7 @@ describe("the configuration", () => {
 
 test("a touched file every so often under load loses no request", async ({ sandbox }) => {
   const handledFile = sandbox.path("handled");
-  sandbox.write("app/app.mjs", readFileSync(fixture("apps", "ledger.mjs"), "utf8"));
+  sandbox.write("app/app.mjs", readFileSync(app("ledger.mjs"), "utf8"));
   const gwpm = await startGwpm(sandbox, {
     config: {
       pools: [
@@ -300,7 +296,7 @@ test("gwpm run --watch serves what is saved, and ends when it is told to", async
   await child.stdout.waitFor(/asked by a change of hello\.mjs/, { what: "the change to be noticed" });
   await child.stdout.waitFor(/rolled to generation 2/, { what: "the reload" });
   expect(await (await fetch(url)).text()).toBe("two");
-  child.signal("SIGTERM");
+  child.kill("SIGTERM");
   expect(await child.wait()).toMatchObject({ code: 0 });
 });
 
@@ -309,11 +305,6 @@ async function quiet(sandbox: Sandbox, gwpm: Gwpm, file: string): Promise<string
   const mark = gwpm.events.mark;
   sandbox.write(file, `// ${mark}`);
   return (await nextReload(gwpm, mark)).by;
-}
-
-/** A reload by the operator's hand would wait its turn; a status does not, and takes the supervisor some turns. */
-async function sandboxTick(gwpm: Gwpm): Promise<void> {
-  await gwpm.run(["status"]);
 }
 
 /** How many files and folders a process has the kernel watch for it: proc(5), /proc/pid/fdinfo. */
