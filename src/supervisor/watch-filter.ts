@@ -117,8 +117,9 @@ function ignoredPath(pattern: WatchIgnore): Match[] {
 }
 
 function ownPath(own: string): Match {
+  const rotated = /^\.\d/;
   return (path) =>
-    path === own || isBelow(path, own) || (/^\.\d/.test(path.slice(own.length)) && path.startsWith(own));
+    path === own || isBelow(path, own) || (path.startsWith(own) && rotated.test(path.slice(own.length)));
 }
 
 function isBelow(path: string, folder: string): boolean {
