@@ -46,6 +46,11 @@ export class Debounce {
     else this.#files.set(file, before ?? what);
   }
 
+  /** Files are still being written, though it is not known yet which: what there is to reload waits on. */
+  stir(now: number): void {
+    this.#lastAt = now;
+  }
+
   /** A reload has been asked for. It may have to wait for its turn; what changes until it begins is part of it. */
   asked(): void {
     this.#busy = true;

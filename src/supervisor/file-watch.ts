@@ -4,7 +4,7 @@
  */
 
 import { readFileSync, type Stats } from "node:fs";
-import { basename } from "node:path";
+import { basename, join } from "node:path";
 import { type FSWatcher, watch } from "chokidar";
 import type { WatchSpec } from "../config/types.ts";
 import type { Clock } from "../core/clock.ts";
@@ -33,6 +33,8 @@ const EXHAUSTED = new Map([
 export interface FileWatchReports {
   /** @param path absolute */
   happened(path: string, what: Happening): void;
+  /** Something goes on with a file that counts; what exactly, chokidar has yet to find out. */
+  stirred(): void;
   /** It has looked around: whatever changes from now on is reported. */
   settled(): void;
   warn(text: string): void;
@@ -130,12 +132,14 @@ export class FileWatch {
     else if (stats !== undefined && stats.ctimeMs >= since) this.#reports.happened(path, "changed");
   }
 
-  /** A folder that was moved or removed reports itself by its own name (inotify(7), IN_MOVE_SELF and IN_DELETE_SELF). */
+  /** What the kernel says at once. Of a folder full of new files, chokidar tells only when it has read it. */
   #onRaw(event: string, name: string, details: unknown): void {
     const { watchedPath } = details as { watchedPath?: string };
-    if (event !== "rename" || watchedPath === undefined || basename(watchedPath) !== name) return;
-    if (!this.#folders.has(watchedPath)) return;
-    this.#replaced(watchedPath);
+    if (watchedPath === undefined) return;
+    const isFolder = this.#folders.has(watchedPath);
+    if (this.#filter.counts(isFolder ? join(watchedPath, name) : watchedPath)) this.#reports.stirred();
+    // One that was moved or removed reports itself by its own name (inotify(7), IN_MOVE_SELF and IN_DELETE_SELF).
+    if (isFolder && event === "rename" && basename(watchedPath) === name) this.#replaced(watchedPath);
   }
 
   #look(): void {

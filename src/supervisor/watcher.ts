@@ -32,6 +32,7 @@ export class Watcher {
   readonly #debounce: Debounce;
   #configChanged = false;
   #timer: NodeJS.Timeout | undefined;
+  #immediate: NodeJS.Immediate | undefined;
   #closed = false;
 
   constructor(options: WatcherOptions) {
@@ -40,7 +41,12 @@ export class Watcher {
     this.#debounce = new Debounce(Math.max(spec.debounceMs, LEAST_QUIET_MS));
     this.#files = new FileWatch(
       { spec, own, clock },
-      { happened: (path, what) => this.#note(path, what), settled: () => this.#arm(), warn },
+      {
+        happened: (path, what) => this.#note(path, what),
+        stirred: () => this.#debounce.stir(clock.monotonic()),
+        settled: () => this.#arm(),
+        warn,
+      },
     );
   }
 
@@ -52,7 +58,7 @@ export class Watcher {
   /** Lets go of what is watched, for {@link open} to begin anew. */
   suspend(): void {
     this.#files.close();
-    clearTimeout(this.#timer);
+    this.#disarm();
   }
 
   /** Ends it; a reload that it has asked for and that has not begun is called off. */
@@ -73,17 +79,29 @@ export class Watcher {
     return name === "" || name.startsWith("..") || isAbsolute(name) ? path : name;
   }
 
+  /** What is due only ever gets later: the timer that runs is left alone, and looks again. */
   #arm(): void {
-    clearTimeout(this.#timer);
     const { dueAt } = this.#debounce;
-    if (this.#closed || !this.#files.settled || dueAt === Number.POSITIVE_INFINITY) return;
+    if (this.#timer !== undefined || this.#closed || !this.#files.settled) return;
+    if (dueAt === Number.POSITIVE_INFINITY) return;
     const wait = Math.max(0, Math.ceil(dueAt - this.#options.clock.monotonic()));
-    this.#timer = setTimeout(() => this.#due(), wait);
+    // What the kernel has told meanwhile is heard first: a timer that is late comes before it in the event loop.
+    this.#timer = setTimeout(() => {
+      this.#immediate = setImmediate(() => this.#look());
+    }, wait);
   }
 
-  #due(): void {
+  #disarm(): void {
+    clearTimeout(this.#timer);
+    clearImmediate(this.#immediate);
+    this.#timer = undefined;
+  }
+
+  #look(): void {
+    this.#disarm();
+    if (this.#debounce.dueAt > this.#options.clock.monotonic()) this.#arm();
     // What changes while all is looked through anew still belongs to this reload, which follows when that is done.
-    if (this.#files.stale) this.#options.reopen();
+    else if (this.#files.stale) this.#options.reopen();
     else void this.#reload();
   }
 

@@ -24,6 +24,16 @@ describe("Debounce", () => {
     expect(debounce.dueAt).toBe(never);
   });
 
+  test("what is known to go on puts it off, and is no change by itself", () => {
+    const debounce = new Debounce(100);
+    debounce.stir(1_000);
+    expect(debounce.dueAt).toBe(never);
+    debounce.note("a.js", 1_010);
+    debounce.stir(1_050);
+    expect(debounce.dueAt).toBe(1_150);
+    expect(debounce.begin()).toEqual({ first: "a.js", more: 0, uncounted: false });
+  });
+
   test("what changes while it waits for its turn is part of it", () => {
     const debounce = new Debounce(100);
     debounce.note("a.js", 0);

@@ -51,6 +51,7 @@ function open(since = 0): FileWatch {
     { spec, own: [], clock, watch },
     {
       happened: (path, what) => told.push(`${path.replace(dir, "<dir>")} ${what}`),
+      stirred: () => told.push("stirred"),
       settled: () => told.push("settled"),
       warn: (text) => told.push(text),
     },
@@ -110,9 +111,10 @@ test("a folder that reports its own renaming may have been replaced; a file, or 
   watchers[0]!.emit("all", "addDir", join(dir, "lib"));
   watchers[0]!.emit("raw", "rename", "a.js", { watchedPath: join(dir, "lib") });
   watchers[0]!.emit("raw", "rename", "a.js", { watchedPath: join(dir, "lib/a.js") });
-  expect(files.stale).toBe(false);
+  watchers[0]!.emit("raw", "change", "a.js~", { watchedPath: join(dir, "lib") });
+  expect([files.stale, told.splice(0)]).toEqual([false, ["stirred", "stirred"]]);
   watchers[0]!.emit("raw", "rename", "lib", { watchedPath: join(dir, "lib") });
-  expect([files.stale, told]).toEqual([true, ["<dir>/lib changed"]]);
+  expect([files.stale, told]).toEqual([true, ["stirred", "<dir>/lib changed"]]);
   files.close();
   files.open(0);
   expect(files.stale).toBe(false);
