@@ -105,7 +105,8 @@ export class FileWatch {
     });
     this.#timers = [
       setInterval(() => this.#look(), LOOK_MS).unref(),
-      setTimeout(() => this.#settle(), SCAN_MS).unref(),
+      // Where there is nothing to look at, chokidar never says that it has.
+      setTimeout(() => this.#settle(), filter.folders.length === 0 ? 0 : SCAN_MS).unref(),
     ];
   }
 

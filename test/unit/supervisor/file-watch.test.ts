@@ -106,6 +106,17 @@ test("a scan that never ends is waited for no longer than 5 s", () => {
   files.close();
 });
 
+test("where nothing is there yet, nothing is waited for", () => {
+  rmSync(dir, { recursive: true });
+  const files = open();
+  vi.advanceTimersByTime(1);
+  expect(told).toEqual([
+    expect.stringContaining("it is not there; it will be watched once it is"),
+    "settled",
+  ]);
+  files.close();
+});
+
 test("a folder that reports its own renaming may have been replaced; a file, or what is in it, not", () => {
   const files = open();
   watchers[0]!.emit("all", "addDir", join(dir, "lib"));
