@@ -2,7 +2,6 @@
 
 import * as fs from "node:fs";
 import { loadRunPool } from "../config/run-pool.ts";
-import { UsageError } from "./failure.ts";
 import { superviseHere } from "./foreground.ts";
 import type { Verb } from "./verb.ts";
 
@@ -18,12 +17,11 @@ export const verb: Verb = {
       .option("--listen <address>", "address for a front end (default: a Unix socket in the run dir)")
       .option("--protocol <protocol>", "fastcgi, scgi or http (default: fastcgi)")
       .option("-n, --workers <count>", "how many workers (default: one for each CPU)")
-      .option("--watch", "reload on file changes (not implemented yet)")
+      .option("--watch", "reload when files in the current folder change")
       .addHelpText("after", "\nExample:\n  gwpm run hello.mjs -n 2 --http 127.0.0.1:3000");
   },
 
   async run([file, ...args], flags, io) {
-    if (flags.watch === true) throw new UsageError("run: --watch is not implemented yet; leave it out");
     const load = async () =>
       loadRunPool(
         {
@@ -33,6 +31,7 @@ export const verb: Verb = {
           listen: flags.listen as string | undefined,
           protocol: flags.protocol as string | undefined,
           workers: flags.workers as string | undefined,
+          watch: flags.watch as boolean | undefined,
         },
         { cwd: io.cwd, processEnv: io.env, socket: flags.socket },
       );

@@ -1,12 +1,14 @@
 /** Turns values that were all right into the configuration that the supervisor uses. */
 
+import { dirname } from "node:path";
 import type { ListenDraft } from "./listen.ts";
 import type { Locations } from "./locations.ts";
 import type { Values } from "./option.ts";
 import type { PoolDraft } from "./pool.ts";
 import type { Draft } from "./read.ts";
-import type { LISTEN_OPTIONS, POOL_OPTIONS, SUPERVISOR_OPTIONS } from "./table.ts";
-import type { EffectiveConfig, EffectivePool, ListenSpec } from "./types.ts";
+import type { LISTEN_OPTIONS, POOL_OPTIONS, SUPERVISOR_OPTIONS, WATCH_OPTIONS } from "./table.ts";
+import type { EffectiveConfig, EffectivePool, ListenSpec, WatchPath, WatchSpec } from "./types.ts";
+import type { WatchDraft } from "./watch.ts";
 
 /** A draft in which nothing is missing: true once reading has reported no issue, which the compiler cannot know. */
 function complete<V extends object>(draft: Partial<V>): V {
@@ -59,6 +61,7 @@ function effectivePool({ values: draft, env }: PoolDraft, cpus: () => number): E
       maxIdleMs: values["recycle.maxIdle"],
       jitter: values["recycle.jitter"],
     },
+    watch: values.watch === null ? null : watchSpec(values.watch, values.cwd, values.script!),
     env,
     clearEnv: values.clearEnv,
     stopSignal: values.stopSignal,
@@ -77,6 +80,18 @@ function effectivePool({ values: draft, env }: PoolDraft, cpus: () => number): E
       scgiAbortOnFin: values["wire.scgiAbortOnFin"],
     },
   };
+}
+
+function watchSpec(draft: WatchDraft, cwd: string, script: string): WatchSpec {
+  const { paths, ignore, debounce } = complete<Values<typeof WATCH_OPTIONS>>(draft);
+  return { paths: paths ?? ownFolders(cwd, script), ignore, debounceMs: debounce };
+}
+
+/** Where a pool's code is likely to lie. */
+function ownFolders(cwd: string, script: string): WatchPath[] {
+  const folder = dirname(script);
+  const elsewhere = folder !== cwd && !folder.startsWith(cwd === "/" ? "/" : `${cwd}/`);
+  return (elsewhere ? [cwd, folder] : [cwd]).map((base) => ({ base, glob: null }));
 }
 
 function listenSpec({ values: draft }: ListenDraft): ListenSpec {

@@ -2,7 +2,8 @@
 
 import { formatAddress } from "../core/address.ts";
 import type { RecyclePolicy } from "../core/recycling.ts";
-import type { Batch, EffectiveConfig, EffectivePool, ListenSpec } from "./types.ts";
+import { joinGlob } from "./glob.ts";
+import type { Batch, EffectiveConfig, EffectivePool, ListenSpec, WatchSpec } from "./types.ts";
 import { formatDuration, formatMode, formatSize } from "./units.ts";
 
 /** @returns the object of an `ecosystem.json` in which every option that works is given */
@@ -42,6 +43,7 @@ function poolObject(pool: EffectivePool): Record<string, unknown> {
     },
     reload: { batch: batchValue(pool.reload.batch) },
     recycle: recycleObject(pool.recycle),
+    watch: pool.watch === null ? false : watchObject(pool.watch),
     env: pool.env,
     clearEnv: pool.clearEnv,
     stopSignal: pool.stopSignal,
@@ -75,6 +77,14 @@ function recycleObject(recycle: RecyclePolicy): Record<string, unknown> {
     maxMemoryHard: orFalse(maxMemoryHard, formatSize),
     maxIdle: orFalse(maxIdleMs, formatDuration),
     jitter,
+  };
+}
+
+function watchObject({ paths, ignore, debounceMs }: WatchSpec): Record<string, unknown> {
+  return {
+    paths: paths.map(joinGlob),
+    ignore: ignore.map((one) => (one.base === null ? one.glob : joinGlob(one))),
+    debounce: formatDuration(debounceMs),
   };
 }
 

@@ -9,7 +9,7 @@ import {
   type OptionTable,
   pendingGroup,
 } from "./option.ts";
-import { LISTEN_OPTIONS, POOL_OPTIONS, SUPERVISOR_OPTIONS, WORKERS_OPTIONS } from "./table.ts";
+import { LISTEN_OPTIONS, POOL_OPTIONS, SUPERVISOR_OPTIONS, WATCH_OPTIONS, WORKERS_OPTIONS } from "./table.ts";
 
 const INTRODUCTION = `\
 <!-- Written by \`npm run schema\` from src/config/table.ts; change it there. -->
@@ -45,6 +45,7 @@ export function referencePage(): string {
     section("A pool", POOL_OPTIONS),
     section("`listen` as an object", LISTEN_OPTIONS),
     section("`workers` as an object", WORKERS_OPTIONS),
+    section("`watch` as an object", WATCH_OPTIONS),
   ].join("\n");
 }
 

@@ -18,6 +18,8 @@ export interface RunFlags {
   readonly protocol?: string | undefined;
   /** `-n N` @default the number of CPUs that the cgroup allows */
   readonly workers?: string | number | undefined;
+  /** `--watch`: reload when files in the current folder, or the script's, change. */
+  readonly watch?: boolean | undefined;
   /** Arguments for the script. */
   readonly args?: readonly string[] | undefined;
   /** @default a folder of this process's own in the default run dir: it disturbs no supervisor, and none disturbs it */
@@ -51,6 +53,7 @@ export function loadRunPool(flags: RunFlags, options: LoadOptions = {}): Effecti
     protocol: flags.protocol,
     workers: numberOf(flags.workers),
     args: flags.args,
+    watch: flags.watch,
   };
   const source = {
     value: { runDir, daemonize: false, pools: [pool] },

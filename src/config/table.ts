@@ -26,6 +26,7 @@ import { listenOn } from "./listen.ts";
 import type { OptionTable } from "./option.ts";
 import { poolList } from "./pool.ts";
 import { batch, workers } from "./sizing.ts";
+import { watchIgnore, watchOn, watchPath } from "./watch.ts";
 
 const KB = 1024;
 const MB = 1024 * KB;
@@ -39,7 +40,6 @@ const LATER = {
   requestClocks: "request timeouts",
   probes: "health probes",
   canary: "canary reloads",
-  watch: "hot reload",
   privileges: "privileges and limits",
   clients: "client filtering",
   logFiles: "log files with rotation",
@@ -122,6 +122,27 @@ export const WORKERS_OPTIONS = {
     doc: "How long an idle worker of an ondemand pool stays.",
     comesWith: LATER.sizing,
     default: "10s",
+  },
+} as const satisfies OptionTable;
+
+/** The object form of `watch`. */
+export const WATCH_OPTIONS = {
+  paths: {
+    kind: listOf(watchPath()),
+    defaultText: "the pool's `cwd`, and its script's folder where that lies elsewhere",
+    doc: "Files, folders and globs to watch. Folders that are links are not followed.",
+  },
+  ignore: {
+    kind: listOf(watchIgnore()),
+    default: [],
+    doc: "What not to watch, beside `node_modules`, the folders of version control, editors' swap files, the run dir and gwpm's own log. A pattern without a slash is a name at any depth.",
+    aka: ["ignore_watch"],
+  },
+  debounce: {
+    kind: duration(),
+    default: "100ms",
+    doc: "How long nothing must have changed before the pool is reloaded.",
+    aka: ["watch_delay", "delay"],
   },
 } as const satisfies OptionTable;
 
@@ -316,11 +337,9 @@ export const POOL_OPTIONS = {
     comesWith: LATER.canary,
   },
   watch: {
-    type: "`true`, list of globs, or object",
-    doc: "Reloads the pool when its files change: `true`, globs, or `{paths, ignore, debounce}`.",
-    comesWith: LATER.watch,
+    kind: watchOn(WATCH_OPTIONS),
     default: false,
-    off: [[]],
+    doc: "Reloads the pool when its files change: `true` for its `cwd`, a list of files, folders and globs, or an object with the keys below.",
     aka: ["ignore_watch", "watch_delay"],
   },
   env: {

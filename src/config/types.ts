@@ -2,6 +2,7 @@
 
 import type { Address } from "../core/address.ts";
 import type { RecyclePolicy } from "../core/recycling.ts";
+import type { PathPattern } from "./glob.ts";
 
 export interface EffectiveConfig {
   /** Absolute; `null` when the pools came from the command line (`gwpm run`). */
@@ -39,6 +40,8 @@ export interface EffectivePool {
   };
   readonly reload: { readonly batch: Batch };
   readonly recycle: RecyclePolicy;
+  /** Which changes of files reload the pool; `null`: none. */
+  readonly watch: WatchSpec | null;
   /** On top of the supervisor's own environment, unless `clearEnv`. */
   readonly env: Readonly<Record<string, string>>;
   readonly clearEnv: boolean;
@@ -78,6 +81,20 @@ export interface ListenSpec {
   readonly owner: string | null;
   readonly group: string | null;
 }
+
+/** Which files reload a pool when they change. */
+export interface WatchSpec {
+  readonly paths: readonly WatchPath[];
+  /** On top of what is ignored anyway, such as `node_modules`. */
+  readonly ignore: readonly WatchIgnore[];
+  /** How long it must have been quiet since the last change. */
+  readonly debounceMs: number;
+}
+
+export type WatchPath = PathPattern;
+
+/** With `base` null, a name at any depth. */
+export type WatchIgnore = PathPattern | { readonly base: null; readonly glob: string };
 
 /** How many workers a reload replaces at a time. */
 export type Batch =

@@ -92,6 +92,7 @@ function httpPoolOf(pool: EffectivePool, address: Address): EffectivePool {
     },
     cwd: process.cwd(),
     env: {},
+    watch: null,
   };
 }
 

@@ -32,6 +32,13 @@ interface Change {
   readonly pool: Pool | undefined;
 }
 
+/** What a change of files asks for. */
+export interface ReloadOrder {
+  readonly by: string;
+  /** Whether the configuration is read again: it was among the files. */
+  readonly readsConfig: boolean;
+}
+
 export class Reloader {
   readonly #supervisor: Supervisor;
   readonly #loadConfig: () => Promise<EffectiveConfig>;
@@ -48,28 +55,25 @@ export class Reloader {
    * @throws OperationError; the running configuration then goes on untouched
    */
   reload(by: string, only?: readonly string[], changed = false, accepted = () => {}): Promise<ReloadVerdict> {
-    return this.#inTurn(async () => {
-      const config = await this.#readConfig();
-      this.#requireKnown(config, only);
-      const changes = await this.#prepare(config, (plan, pool) => {
-        const named = only === undefined || only.includes(plan.httpOf?.name ?? plan.spec.name);
-        return named && (!(changed || plan.httpOf !== null) || differs(plan, pool));
-      });
-      const verdicts = await this.#supervisor.run(() => {
-        accepted();
-        return this.#apply(config, changes, by);
-      });
-      return { pools: (await Promise.all(verdicts)).filter(isTold) };
-    });
+    return this.#inTurn(() => this.#reload(by, only, changed, accepted));
   }
 
   /** Rolls pools to the configuration that they have. */
   restart(by: string, only?: readonly string[]): Promise<ReloadVerdict> {
+    return this.#inTurn(() => this.#restart(by, only));
+  }
+
+  /**
+   * Rolls a pool because its files have changed. Resolves when that is done or was rolled back.
+   *
+   * @param begin called when its turn has come, so that what changes while it waits is part of it; `null` calls it off
+   * @throws OperationError
+   */
+  follow(pool: string, begin: () => ReloadOrder | null): Promise<void> {
     return this.#inTurn(async () => {
-      const names = only ?? [...this.#supervisor.pools.keys()].filter((name) => !name.includes("/"));
-      const pools = names.map((name) => this.#supervisor.pool(name)).filter((pool) => !pool.drained);
-      const verdicts = await this.#supervisor.run(() => pools.map((pool) => roll(pool, pool.version, by)));
-      return { pools: await Promise.all(verdicts) };
+      const order = begin();
+      if (order?.readsConfig === true) await this.#reload(order.by, [pool], false, () => {});
+      else if (order !== null) await this.#restart(order.by, [pool]);
     });
   }
 
@@ -108,6 +112,32 @@ export class Reloader {
     });
   }
 
+  async #reload(
+    by: string,
+    only: readonly string[] | undefined,
+    changed: boolean,
+    accepted: () => void,
+  ): Promise<ReloadVerdict> {
+    const config = await this.#readConfig();
+    this.#requireKnown(config, only);
+    const changes = await this.#prepare(config, (plan, pool) => {
+      const named = only === undefined || only.includes(plan.httpOf?.name ?? plan.spec.name);
+      return named && (!(changed || plan.httpOf !== null) || differs(plan, pool));
+    });
+    const verdicts = await this.#supervisor.run(() => {
+      accepted();
+      return this.#apply(config, changes, by);
+    });
+    return { pools: (await Promise.all(verdicts)).filter(isTold) };
+  }
+
+  async #restart(by: string, only: readonly string[] | undefined): Promise<ReloadVerdict> {
+    const names = only ?? [...this.#supervisor.pools.keys()].filter((name) => !name.includes("/"));
+    const pools = names.map((name) => this.#supervisor.pool(name)).filter((pool) => !pool.drained);
+    const verdicts = await this.#supervisor.run(() => pools.map((pool) => roll(pool, pool.version, by)));
+    return { pools: await Promise.all(verdicts) };
+  }
+
   /** One operation at a time, in the order asked. */
   #inTurn<T>(operation: () => Promise<T>): Promise<T> {
     const turn = this.#last.then(() => {
@@ -135,7 +165,10 @@ export class Reloader {
   }
 
   #requireKnown(config: EffectiveConfig, only: readonly string[] | undefined): void {
-    const unknown = only?.find((name) => !config.pools.some((pool) => pool.name === name));
+    // One that runs and is no longer configured is known: it goes.
+    const isKnown = (name: string) =>
+      config.pools.some((pool) => pool.name === name) || this.#supervisor.pools.has(name);
+    const unknown = only?.find((name) => !isKnown(name));
     if (unknown === undefined) return;
     const names = config.pools.map((pool) => pool.name).join(", ");
     throw new OperationError("GWPM_NO_SUCH_POOL", `there is no pool "${unknown}"; the pools are ${names}`, {

@@ -17,6 +17,7 @@ import { heedSignals } from "./signals.ts";
 import { warnOfClosedSockets } from "./socket-access.ts";
 import { StatusReporter } from "./status.ts";
 import { Supervisor } from "./supervisor.ts";
+import { Watchers } from "./watchers.ts";
 
 /** How many starts of a pool may fail before `start` gives up: a worker may come before what it depends on. */
 const FAILED_STARTS = 3;
@@ -76,8 +77,10 @@ export async function serve(options: ServeOptions): Promise<void> {
   });
   supervisor.lines.follow((line) => log.line(line));
   let api: ControlApi | undefined;
+  let watchers: Watchers | undefined;
   try {
     api = await ControlApi.open(supervisor, options.loadConfig);
+    watchers = new Watchers(supervisor, api.reloader);
     await supervisor.open();
     fs.writeFileSync(config.pidFile, `${process.pid}\n`, { mode: 0o600 });
     warnOfClosedSockets(supervisor);
@@ -87,6 +90,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   } finally {
     // The answer to the operator who asked for the stop is on its way; what follows must not cut it off.
     await new Promise((resolve) => setImmediate(resolve));
+    watchers?.close();
     api?.close();
     journal.flushSync();
     fs.rmSync(config.pidFile, { force: true });

@@ -170,7 +170,12 @@ describe("one error in one pool", () => {
       { wire: { basePath: "/app/" } },
       'wire.basePath: "/app/" is not a base path; begin with "/" and leave out the last one, such as "/app"',
     ],
-    ["watch", { watch: true }, 'watch: "watch" is not implemented yet; it comes with hot reload; remove it'],
+    ["watch", { watch: "src" }, 'watch: must be true, false, a list of globs or an object, not "src"'],
+    [
+      "what to watch not",
+      { watch: ["src", "!src/gen"] },
+      'watch[1]: "!src/gen" begins with "!"; write what is not to be watched under "ignore"',
+    ],
     [
       "probe",
       { probe: { uri: "/" } },
@@ -342,7 +347,7 @@ test("all errors come at once, in the order of the file, each with line and colu
       "name": "a", "script": "nope.mjs",
       "listen": [ "unix:a.sock", { "address": "unix:b.sock", "mode": "rw" } ],
       "env": { "A": "\${UNSET}" },
-      "watch": true,
+      "slowLog": "slow",
     },
     { "name": "b", "script": "app.mjs" },
   ],
@@ -353,7 +358,7 @@ test("all errors come at once, in the order of the file, each with line and colu
     ":6:30: pools[0].script: there is no file <dir>/nope.mjs",
     ':7:70: pools[0].listen[1].mode: "rw" is not a file mode; write three octal digits in a string, such as "0660"',
     ":8:21: pools[0].env.A: the environment variable UNSET is not set; set it, or write ${UNSET:-default}",
-    ':9:7: pools[0].watch: "watch" is not implemented yet; it comes with hot reload; remove it',
+    ':9:7: pools[0].slowLog: "slowLog" is not implemented yet; it comes with the slow log; remove it',
     ':11:5: pools[1]: "listen" is missing',
     ':13:3: lgo: unknown key "lgo"; did you mean "log"?',
   ]);
@@ -398,7 +403,7 @@ describe("text that is no JSON", () => {
 
 describe("what is off, empty or default is accepted of options that are not there yet", () => {
   test.each<[string, Record<string, unknown>]>([
-    ["watch", { watch: false }],
+    ["slowLog", { slowLog: false }],
     ["probe", { probe: null }],
     ["recycle", { recycle: {} }],
     ["recycle.maxRequests", { recycle: { maxRequests: 0, jitter: 0.1 } }],

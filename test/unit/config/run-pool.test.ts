@@ -43,6 +43,7 @@ test("every flag", () => {
     protocol: "scgi",
     workers: "3",
     args: ["a"],
+    watch: true,
     runDir: "/r",
   };
   expect(load(flags)).toMatchObject({
@@ -54,6 +55,7 @@ test("every flag", () => {
         listen: [{ address: { kind: "unix", path: join(folder.path, "x.sock") } }],
         http: { host: "0.0.0.0", port: 0 },
         sizing: { count: 3 },
+        watch: { paths: [{ base: folder.path, glob: null }], ignore: [], debounceMs: 100 },
       },
     ],
   });

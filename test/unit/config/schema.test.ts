@@ -59,6 +59,11 @@ describe("both accept", () => {
     ],
     ["env blocks", { env: { A: 1 }, env_x: { B: true } }],
     ["what is off", { watch: false, recycle: {}, probe: null, timeouts: { request: "off" }, http: false }],
+    ["watching", { watch: true }],
+    ["watching, perhaps", { watch: "${WATCH:-true}" }],
+    ["watching nothing", { watch: [] }],
+    ["globs", { watch: ["src/**/*.js", "app.mjs"] }],
+    ["all about watching", { watch: { paths: ["src"], ignore: ["*.log"], debounce: "1s" } }],
     ["percentages", { reload: { batch: "100%" } }],
   ])("%s", async (_what, change) => {
     const value = { $schema: "x", pools: [{ ...pool, ...change }] };
@@ -79,7 +84,9 @@ describe("both refuse", () => {
     ["a bad duration", { pools: [pool], stopTimeout: "10 s" }],
     ["a bad mode", { pools: [{ ...pool, listen: { address: "unix:a", mode: 660 } }] }],
     ["a bad signal", { pools: [{ ...pool, stopSignal: "SIGKILL" }] }],
-    ["what is not there yet", { pools: [{ ...pool, watch: true }] }],
+    ["what is not there yet", { pools: [{ ...pool, slowLog: "slow" }] }],
+    ["a glob alone", { pools: [{ ...pool, watch: "src" }] }],
+    ["a glob that excludes", { pools: [{ ...pool, watch: { paths: ["!src"] } }] }],
     ["part of what is not there yet", { pools: [{ ...pool, reload: { canary: { workers: 1 } } }] }],
     ["another sizing mode", { pools: [{ ...pool, workers: { mode: "dynamic" } }] }],
   ])("%s", async (_what, value) => {
