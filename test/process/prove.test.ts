@@ -124,7 +124,7 @@ test("workers are killed, and what they had in hand is told apart from what was 
   expect(kills).toBeGreaterThan(0);
   // The journal's last line may still be on its way to us.
   const crashes = () => gwpm.events.select({ type: "worker-exited", signal: "SIGKILL" }).length;
-  await waitFor(() => crashes() >= kills, { what: `${kills} workers to have been killed` });
+  await waitFor(() => crashes() >= kills!, { what: `${kills} workers to have been killed` });
   expect(crashes()).toBe(kills);
 });
 
