@@ -1,6 +1,7 @@
 /** The program of a `script` pool's workers: `node main.js SCRIPT [args…]` imports the script and serves what it exports. */
 
 import { resolve } from "node:path";
+import { listenForDrain } from "./control-channel.ts";
 import { handlersOfModule, KNOWN_FORMS } from "./handlers.ts";
 import { loadScript } from "./load.ts";
 import { resolveOwnCopy } from "./self-resolve.ts";
@@ -31,7 +32,10 @@ const exported = await loadScript(file);
 if (!shared.served) {
   const handlers = await exportedHandlers();
   if (handlers !== undefined) await serveHandlers(handlers).ready;
-  else hintLater();
+  else {
+    hintLater();
+    drainBySignal();
+  }
 }
 
 async function exportedHandlers() {
@@ -42,6 +46,15 @@ async function exportedHandlers() {
     process.stderr.write(`gwpm: cannot serve ${file}: ${error.message}\n`);
     process.exit(1);
   }
+}
+
+/** A program that accepts by itself does not read the control channel; the signal that it may know says the same. */
+function drainBySignal(): void {
+  listenForDrain(() => {
+    if (!shared.served) process.kill(process.pid, "SIGTERM");
+  });
+  // Listening must not keep a program alive that has nothing more to do.
+  process.channel?.unref();
 }
 
 /** It may still call serve(), once its database is there. */
