@@ -32,16 +32,41 @@ export interface WorkerOptions {
 
 /** Worker → supervisor, one JSON document a line. The bare string `"ready"` (PM2) means the same as `{gwpm: "ready"}`. */
 export type WorkerMessage =
-  | { readonly gwpm: "ready" }
+  /** `handOver`: it gives its connections away when it drains, and adopts those of others ({@link HandOverMessage}). */
+  | { readonly gwpm: "ready"; readonly handOver?: boolean }
   /** Asks to be replaced: after the current response, new before old. */
   | { readonly gwpm: "recycle"; readonly reason: string }
   /** It has served as many requests as {@link WorkerOptions.maxRequests} says. Said once. */
-  | { readonly gwpm: "max-requests" };
+  | { readonly gwpm: "max-requests" }
+  | HandOverMessage;
 
 /** Supervisor → worker. */
-export type SupervisorMessage =
-  /** Take no new work, finish what is active, exit 0. After `deadlineMs` comes `stopSignal`, then SIGKILL. `idle: "close"` when there is no successor. */
-  { readonly gwpm: "drain"; readonly deadlineMs: number; readonly idle: "keep" | "close" };
+export type SupervisorMessage = DrainMessage | HandOverMessage;
+
+/** Take no new work, finish what is active, exit 0. After `deadlineMs` comes `stopSignal`, then SIGKILL. */
+export interface DrainMessage {
+  readonly gwpm: "drain";
+  readonly deadlineMs: number;
+  readonly idle: IdlePolicy;
+}
+
+/**
+ * What becomes of kept connections that wait for their next request. `keep`: they stay until the front end ends them; `hand-over`: they are
+ * given to another worker, only said to those that take part in it; `close`: there is no successor.
+ */
+export type IdlePolicy = "keep" | "hand-over" | "close";
+
+/**
+ * In both directions: from the worker that gives a connection away to the supervisor, from there to the one that adopts it, and back. `id` is
+ * the number that the sender of `connection` has given it.
+ */
+export type HandOverMessage =
+  /** With the socket as its handle, at a request boundary: nothing has been read that is not answered. The sender reads no further. */
+  | { readonly gwpm: "connection"; readonly id: number }
+  /** It has a new owner, who reads it from now on: whoever still holds the socket closes it. */
+  | { readonly gwpm: "adopted"; readonly id: number }
+  /** Nobody takes it: it is the sender's again. */
+  | { readonly gwpm: "declined"; readonly id: number };
 
 export type PoolState = "ok" | "starting" | "reloading" | "draining" | "degraded" | "stopped";
 export type ProcessState = "starting" | "ready" | "busy" | "draining" | "killing" | "backoff" | "stopped";

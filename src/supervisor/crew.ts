@@ -10,6 +10,7 @@ import type { FailedStart } from "../core/rollout.ts";
 import { failedToStart, nextTick, step, type WorkerInput } from "../core/worker.ts";
 import type { Launch } from "../runtimes/launch.ts";
 import { Examiner, LOOK_EVERY_MS } from "./examiner.ts";
+import { type Candidate, Handover } from "./handover.ts";
 import type { Listener } from "./listeners.ts";
 import type { PoolContext } from "./pool-context.ts";
 import { WorkerProcess } from "./process.ts";
@@ -50,17 +51,21 @@ export class Crew {
   backoff: Backoff = calm;
   /** Whether those who leave have successors, so that idle kept connections are worth keeping. */
   succeeded = true;
+  readonly handover = new Handover(() => this.#adopters());
 
   readonly #pool: string;
   readonly #context: PoolContext;
+  readonly #isCurrent: (worker: WorkerProcess) => boolean;
   readonly #workers = new Map<number, WorkerProcess>();
   readonly #examiner = new Examiner();
   #nextLookAt = 0;
   #nextId = 1;
 
-  constructor(pool: string, context: PoolContext) {
+  /** @param isCurrent whether a worker is to stay, as far as the pool knows */
+  constructor(pool: string, context: PoolContext, isCurrent: (worker: WorkerProcess) => boolean) {
     this.#pool = pool;
     this.#context = context;
+    this.#isCurrent = isCurrent;
   }
 
   get workers(): IterableIterator<WorkerProcess> {
@@ -111,6 +116,10 @@ export class Crew {
         const limit = limits.maxRequests ?? 0;
         this.#context.enqueue(() => this.replace(worker, { kind: "max-requests", served: limit, limit }));
       },
+      // At once, not in the next turn: nobody reads the connection meanwhile.
+      onConnection: (id, connection) => this.handover.given(worker, id, connection),
+      onAnswer: (id, adopted) => this.handover.answered(worker, id, adopted),
+      onDisconnect: () => this.handover.gone(worker),
       onLine: (stream, { text, truncated }) => {
         const at = new Date(clock.now()).toISOString();
         const who = { pool: this.#pool, slot, pid: worker.pid };
@@ -202,6 +211,7 @@ export class Crew {
     this.lastFailure = null;
     const tookMs = this.#context.clock.now() - worker.startedAt;
     this.#context.emit({ type: "worker-ready", ...this.#who(worker), tookMs });
+    this.handover.retry();
   }
 
   #onGone(worker: WorkerProcess, exit: ExitCause, readyForMs: number | null, input: WorkerInput): void {
@@ -253,6 +263,15 @@ export class Crew {
     this.lastFailure = { generation: worker.generation, reason, output: [...worker.lastLines] };
     // What an operator wanted replaced serves on: its successor would not start either.
     for (const other of this.#workers.values()) if (other.replace?.kind === "recycle") other.replace = null;
+  }
+
+  #adopters(): Candidate[] {
+    return [...this.#workers.values()]
+      .filter(({ handsOver, state }) => handsOver && state.kind === "ready")
+      .map((member) => {
+        const connections = member.board()?.connections ?? 0;
+        return { member, current: this.#isCurrent(member), connections };
+      });
   }
 
   #who(worker: WorkerProcess): { pool: string; slot: number; pid: number; generation: number } {

@@ -67,7 +67,7 @@ export class Pool {
 
   constructor(version: Version, context: PoolContext) {
     this.name = version.spec.name;
-    this.crew = new Crew(this.name, context);
+    this.crew = new Crew(this.name, context, (worker) => this.#isCurrent(worker));
     this.#context = context;
     this.#current = version;
     this.#newestGeneration = version.generation;
@@ -243,6 +243,7 @@ export class Pool {
 
   /** Closes the sockets; the last act. */
   close(): void {
+    this.crew.handover.close();
     this.#closeListeners(this.#current.listeners);
     this.#context.emit({ type: "pool-stopped", pool: this.name });
   }
@@ -272,6 +273,10 @@ export class Pool {
     const { restart } = this.#current.spec;
     const health = this.#degraded ? degradedUntil(this.crew.backoff, restart) : Number.POSITIVE_INFINITY;
     return Math.min(planPool(this.#planInput(now)).wakeAt, health, this.crew.deadline());
+  }
+
+  #isCurrent({ generation, replace, slot }: WorkerProcess): boolean {
+    return generation === this.#current.generation && replace === null && slot < this.#wanted;
   }
 
   #planInput(now: number): PoolPlanInput {

@@ -1,9 +1,10 @@
 /** One worker process: spawned, told to stop, killed, and watched to its end. Decides nothing; `core/worker.ts` does. */
 
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type SendHandle, spawn } from "node:child_process";
 import * as fs from "node:fs";
 import type { EffectivePool } from "../config/types.ts";
 import {
+  type IdlePolicy,
   type SupervisorMessage,
   WORKER_ENV,
   type WorkerMessage,
@@ -22,6 +23,7 @@ import {
 import type { Launch } from "../runtimes/launch.ts";
 import { startTimeOf } from "../system/procfs.ts";
 import { signalGroup, signalProcess } from "../system/signals.ts";
+import type { ConnectionHandle } from "./handover.ts";
 import type { Listener } from "./listeners.ts";
 import { OutputCapture } from "./output.ts";
 import type { RunDir, SavedWorker } from "./run-dir.ts";
@@ -49,6 +51,12 @@ export interface ProcessReports {
   onReady(): void;
   onRecycleAsked(reason: string): void;
   onMaxRequests(): void;
+  /** It gives a connection away. */
+  onConnection(id: number, connection: ConnectionHandle): void;
+  /** It has adopted a connection that it was sent, or declined it. */
+  onAnswer(id: number, adopted: boolean): void;
+  /** Its channel has closed; it will say no more. */
+  onDisconnect(): void;
   onExit(code: number | null, signal: string | null): void;
   onSpawnFailed(error: string): void;
   onLine(stream: "stdout" | "stderr", line: { text: string; truncated: boolean }): void;
@@ -68,6 +76,8 @@ export class WorkerProcess {
   state: WorkerState;
   /** Why it should be replaced although its generation is current. */
   replace: StopCause | null = null;
+  /** Whether it takes part in the hand-over of connections. */
+  handsOver = false;
 
   readonly #child: ChildProcess | undefined;
   readonly #request: SpawnRequest;
@@ -109,6 +119,11 @@ export class WorkerProcess {
     return this.#ended ? this.#finalBoard : this.#scoreboard.read();
   }
 
+  /** Whether its control channel is open. */
+  get connected(): boolean {
+    return this.#child?.connected === true;
+  }
+
   /** Its last lines, of both streams, oldest first. */
   get lastLines(): readonly string[] {
     return this.#lastLines;
@@ -119,7 +134,7 @@ export class WorkerProcess {
     if (this.pid === 0) return;
     switch (effect.kind) {
       case "send-drain":
-        this.#drain({ gwpm: "drain", deadlineMs: effect.deadlineMs, idle });
+        this.#drain(effect.deadlineMs, idle === "keep" && this.handsOver ? "hand-over" : idle);
         return;
       case "send-stop-signal":
         signalProcess(this.pid, this.pool.stopSignal);
@@ -127,6 +142,12 @@ export class WorkerProcess {
       case "kill-group":
         signalGroup(this.pid, "SIGKILL");
     }
+  }
+
+  /** Says something that needs no answer, or has {@link ProcessReports.onDisconnect} for it where the channel is closing. */
+  tell(message: SupervisorMessage, connection?: ConnectionHandle): void {
+    // Node sends raw handles as well as sockets, its types do not know it.
+    if (this.connected) this.#child!.send(message, connection as SendHandle | undefined, {}, () => {});
   }
 
   /** What the next supervisor would need to find it. */
@@ -184,18 +205,36 @@ export class WorkerProcess {
     child.on("error", (error) => {
       if (child.pid === undefined) this.#end(() => this.#reports.onSpawnFailed(messageOf(error)));
     });
-    child.on("message", (message) => {
-      if (message === "ready") return this.#reports.onReady();
-      const { gwpm, reason } = (message ?? {}) as { gwpm?: WorkerMessage["gwpm"]; reason?: unknown };
-      if (gwpm === "ready") this.#reports.onReady();
-      if (gwpm === "max-requests") this.#reports.onMaxRequests();
-      if (gwpm === "recycle") this.#reports.onRecycleAsked(String(reason).slice(0, 1_000));
-    });
+    child.on("message", (message, handle) => this.#hear(message, handle));
+    child.on("disconnect", () => this.#reports.onDisconnect());
     child.on("exit", (code, signal) => {
       // What it has started and left behind goes with it; the pid cannot be another's while its group lives.
       signalGroup(child.pid!, "SIGKILL");
       this.#end(() => this.#reports.onExit(code, signal));
     });
+  }
+
+  #hear(message: unknown, handle: unknown): void {
+    const said = (message === "ready" ? { gwpm: "ready" } : (message ?? {})) as Partial<WorkerMessage>;
+    switch (said.gwpm) {
+      case "ready":
+        this.handsOver = said.handOver === true;
+        this.#reports.onReady();
+        break;
+      case "max-requests":
+        this.#reports.onMaxRequests();
+        break;
+      case "recycle":
+        this.#reports.onRecycleAsked(String(said.reason).slice(0, 1_000));
+        break;
+      case "connection":
+        if (isConnection(handle)) this.#reports.onConnection(Number(said.id), handle);
+        else this.tell({ gwpm: "declined", id: Number(said.id) });
+        break;
+      case "adopted":
+      case "declined":
+        this.#reports.onAnswer(Number(said.id), said.gwpm === "adopted");
+    }
   }
 
   /** Reads the last lines and figures before the end is reported, so that the report can quote them. */
@@ -209,13 +248,14 @@ export class WorkerProcess {
     report();
   }
 
-  #drain(message: SupervisorMessage): void {
+  #drain(deadlineMs: number, idle: IdlePolicy): void {
     // A worker that closed its channel, or whose runtime has none, is told by the signal alone.
-    if (this.#child?.connected !== true) {
+    if (!this.connected) {
       signalProcess(this.pid, this.pool.stopSignal);
       return;
     }
-    this.#child.send(message, (error) => {
+    const message: SupervisorMessage = { gwpm: "drain", deadlineMs, idle };
+    this.#child!.send(message, (error) => {
       if (error !== null && error !== undefined) signalProcess(this.pid, this.pool.stopSignal);
     });
   }
@@ -253,6 +293,12 @@ export class WorkerProcess {
       [WORKER_ENV.options]: JSON.stringify(options),
     };
   }
+}
+
+/** A raw handle; a `net.Socket` that an app sends is no connection at a request boundary. */
+function isConnection(handle: unknown): handle is ConnectionHandle {
+  const { close, readStart } = (handle ?? {}) as { close?: unknown; readStart?: unknown };
+  return typeof close === "function" && typeof readStart === "function";
 }
 
 function messageOf(error: unknown): string {

@@ -5,6 +5,7 @@ import type { RoleName } from "../protocol/fastcgi/session.ts";
 import { ConnectionClock } from "./connection-clock.ts";
 import { TurnFlusher } from "./connection-flusher.ts";
 import type { ExchangeHandler } from "./exchange.ts";
+import type { Handover } from "./handover.ts";
 
 /** Is told of each request that reaches a handler; the scoreboard is one. Must not throw. */
 export interface RequestObserver {
@@ -25,6 +26,8 @@ export interface ConnectionSettings {
   /** How long a connection may wait for its next request, in ms; `null` = for ever. */
   readonly idleConnectionMs: number | null;
   readonly observer?: RequestObserver | undefined;
+  /** How to give connections to other workers, where that is possible. */
+  readonly handover?: Handover | undefined;
   /** Receives one line about a peer that does not speak the protocol. @default stderr */
   readonly log?: (line: string) => void;
 }
@@ -35,6 +38,7 @@ export class ConnectionContext {
   readonly wire: WorkerOptions["wire"];
   readonly roles: readonly RoleName[];
   readonly observer: RequestObserver | null;
+  readonly handover: Handover | null;
   readonly log: (line: string) => void;
   readonly clock: ConnectionClock;
   readonly flusher = new TurnFlusher();
@@ -44,6 +48,7 @@ export class ConnectionContext {
     this.wire = settings.wire;
     this.roles = settings.roles ?? ["responder"];
     this.observer = settings.observer ?? null;
+    this.handover = settings.handover ?? null;
     this.log = settings.log ?? ((line) => process.stderr.write(`${line}\n`));
     this.clock = new ConnectionClock(settings.idleConnectionMs);
   }

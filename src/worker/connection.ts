@@ -1,6 +1,7 @@
 /** What FastCGI and SCGI connections have in common: the socket, its flow in both directions, and the ways it comes to an end. */
 
 import type { Socket } from "node:net";
+import type { IdlePolicy } from "../control/messages.ts";
 import { type Ticking, ticksFor } from "./connection-clock.ts";
 import type { ConnectionContext } from "./connection-context.ts";
 import type { WireExchange } from "./connection-exchange.ts";
@@ -15,8 +16,6 @@ const LINGER_TICKS = ticksFor(30_000);
 const LINGER_SILENT_TICKS = ticksFor(5_000);
 /** When the worker stops without a successor, a connection that has not sent anything yet gets this long to do so. */
 const FIRST_BYTE_TICKS = ticksFor(1_000);
-
-export type IdlePolicy = "keep" | "close";
 
 export abstract class Connection implements Ticking {
   /** How many requests have been begun and not been answered yet. */
@@ -35,8 +34,10 @@ export abstract class Connection implements Ticking {
 
   /** True from the call of {@link close} on: the next response is the connection's last. */
   protected draining = false;
-  #state: "open" | "lingering" | "closed" = "open";
+  #state: "open" | "given" | "lingering" | "closed" = "open";
   #idlePolicy: IdlePolicy = "keep";
+  /** True once a hand-over came back: there was nobody to take the connection. */
+  #declined = false;
   #received = false;
   #blocked = false;
   #holds = 0;
@@ -80,12 +81,19 @@ export abstract class Connection implements Ticking {
    * the front end knows that it is the last.
    *
    * @param how `keep`: an idle kept connection waits until the front end ends it, as a request may be on its way and a POST would be lost;
-   * `close`: there is no successor to wait for
+   * `hand-over`: another worker gets it as soon as nothing is active, or it is kept where that cannot be; `close`: there is no successor to
+   * wait for
    */
   close(how: { readonly idle: IdlePolicy }): void {
     this.draining = true;
+    this.#idlePolicy = how.idle;
     if (how.idle === "keep") return;
-    this.#idlePolicy = "close";
+    if (how.idle === "hand-over") {
+      // What hinders it now, such as a peer that reads slowly, is looked at again with each tick.
+      this.context.clock.watch(this);
+      this.handOver();
+      return;
+    }
     if (!this.open || this.active > 0) return;
     if (this.#received && this.atBoundary) this.linger();
     else this.context.clock.watch(this);
@@ -98,6 +106,8 @@ export abstract class Connection implements Ticking {
   }
 
   onTick(now: number): void {
+    if (this.#state === "given") return;
+    this.handOver();
     const silent = now - this.#lastRead;
     if (this.#state === "lingering") {
       if (silent >= LINGER_SILENT_TICKS || now - this.#lingerSince >= LINGER_TICKS) this.destroy();
@@ -110,6 +120,25 @@ export abstract class Connection implements Ticking {
     }
     const limit = this.#idlePolicy === "close" ? FIRST_BYTE_TICKS : this.context.clock.idleTicks;
     if (limit !== null && silent >= limit) this.linger();
+  }
+
+  /** Whether the connection will go to another worker once nothing is active on it. */
+  protected get willBeHandedOver(): boolean {
+    return this.#idlePolicy === "hand-over" && !this.#declined && this.context.handover?.possible === true;
+  }
+
+  /** Gives the connection to another worker, where that is wanted and nothing is under way on it. */
+  protected handOver(): void {
+    if (this.#idlePolicy !== "hand-over" || !this.atBoundary) return;
+    const given = this.context.handover?.give(this.socket, (outcome) => {
+      if (this.#state !== "given") return;
+      this.#state = "open";
+      this.#declined = true;
+      if (outcome === "gone") this.destroy();
+      // Somebody may have decided meanwhile that there is no successor.
+      else if (this.#idlePolicy === "close") this.close({ idle: "close" });
+    });
+    if (given === true) this.#state = "given";
   }
 
   /** Stops reading until {@link release}; calls are counted. */

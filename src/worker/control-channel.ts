@@ -1,9 +1,10 @@
 /** The worker's end of the control channel (SPEC §5). A supervisor that has died is no reason to stop, or to fail, here. */
 
-import type { SupervisorMessage, WorkerMessage } from "../control/messages.ts";
+import type { DrainMessage, WorkerMessage } from "../control/messages.ts";
 
-export function announceReady(): void {
-  send({ gwpm: "ready" });
+/** @param handOver whether this worker takes part in the hand-over of connections */
+export function announceReady(handOver: boolean): void {
+  send(handOver ? { gwpm: "ready", handOver } : { gwpm: "ready" });
 }
 
 let recycleAsked = false;
@@ -21,14 +22,14 @@ export function reportMaxRequests(): void {
 }
 
 /** Calls `onDrain` when the supervisor asks to drain. Other messages on the channel are the app's own. */
-export function listenForDrain(onDrain: (message: SupervisorMessage) => void): void {
+export function listenForDrain(onDrain: (message: DrainMessage) => void): void {
   if (process.send === undefined) return;
   process.on("message", (message: unknown) => {
     if (isDrain(message)) onDrain(message);
   });
 }
 
-function isDrain(message: unknown): message is SupervisorMessage {
+function isDrain(message: unknown): message is DrainMessage {
   return typeof message === "object" && message !== null && (message as { gwpm?: unknown }).gwpm === "drain";
 }
 

@@ -213,6 +213,7 @@ export class FastCgiConnection extends Connection implements SessionDelegate {
     if (this.active > 0 || !this.open) return;
     if (this.#broken) this.send(NO_RECORD);
     if (this.#broken || this.#retired || this.#session.closing) this.linger();
+    else if (this.draining) this.handOver();
   }
 
   /** END_REQUEST, in the form that the front end takes as "not again" where this is the connection's last response. */
@@ -224,6 +225,9 @@ export class FastCgiConnection extends Connection implements SessionDelegate {
 
   #retirement(request: ServerRequest): Retirement {
     if (!this.draining && !this.#broken) return "none";
+    // With several requests active the moment to hand over may never come; then this worker takes no more of them.
+    const onlyOne = this.active === 1 && !this.#retired && !this.#broken;
+    if (onlyOne && this.willBeHandedOver) return "none";
     this.#retired = true;
     // Without KEEP_CONN the front end knows already.
     if (this.#session.closing) return "none";

@@ -1,8 +1,7 @@
 /** When a worker stops: told by its supervisor or by a signal, after what is active, at its deadline in any case. */
 
-import type { SupervisorMessage } from "../control/messages.ts";
+import type { IdlePolicy } from "../control/messages.ts";
 import { listenForDrain } from "./control-channel.ts";
-import type { IdlePolicy } from "./server.ts";
 
 export interface Stoppable {
   /** Resolves once nothing is active any more and the app has put its things away. */
@@ -29,7 +28,7 @@ export function stopWhenTold(service: Stoppable, stopMs: number): void {
       },
     );
   };
-  listenForDrain((message: SupervisorMessage) => stop(message.idle, message.deadlineMs));
+  listenForDrain((message) => stop(message.idle, message.deadlineMs));
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.on(signal, () => {
       signals += 1;

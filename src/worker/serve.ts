@@ -1,6 +1,7 @@
 /** `serve()`: a handler on whatever sockets this process was given, or opens itself (SPEC §6). */
 
 import type { RequestListener, Server } from "node:http";
+import type { IdlePolicy } from "../control/messages.ts";
 import { parseAddress } from "../core/address.ts";
 import { SCOREBOARD_BYTES } from "../core/scoreboard-layout.ts";
 import { announceReady, reportMaxRequests } from "./control-channel.ts";
@@ -10,7 +11,7 @@ import type { GatewayHandler } from "./gateway-lane.ts";
 import { type Handlers, handlersOfModule, handlersOfValue, KNOWN_FORMS } from "./handlers.ts";
 import { stopWhenTold, surviveLostOutput } from "./lifecycle.ts";
 import { openScoreboard, Scoreboard } from "./scoreboard.ts";
-import type { IdlePolicy, ListenTarget, WorkerServer } from "./server.ts";
+import type { ListenTarget, WorkerServer } from "./server.ts";
 import { createWorkerServer } from "./servers.ts";
 import { sharedWorker } from "./shared.ts";
 
@@ -109,7 +110,7 @@ class Service implements Served {
       .map((place) => (/^(fd|unix)/.test(place) ? `${protocol} on ${place}` : `${protocol}://${place}`))
       .join(", ");
     if (environment.kind === "alone") console.log(`gwpm: serving ${this.address}`);
-    announceReady();
+    announceReady(server.handsOver);
   }
 }
 

@@ -2,19 +2,19 @@
 
 import { closeSync, openSync } from "node:fs";
 import type { AddressInfo, Server } from "node:net";
+import type { IdlePolicy } from "../control/messages.ts";
 import { type Address, formatAddress } from "../core/address.ts";
 
 export type ListenTarget =
   | { readonly kind: "fd"; readonly fd: number; readonly backlog: number }
   | { readonly kind: "address"; readonly address: Address };
 
-/** What becomes of connections that wait for their next request: with a successor they stay until the front end ends them, else they close. */
-export type IdlePolicy = "keep" | "close";
-
 export interface WorkerServer {
+  /** Whether it gives connections away, and adopts those of others. */
+  readonly handsOver: boolean;
   /** Resolves once connections are accepted, with where: `fd 0`, or the address with its real port. May be called for several sockets. */
   listen(target: ListenTarget): Promise<string>;
-  /** Accepts no more, and resolves when the last connection has ended. A second call can only change `keep` into `close`. */
+  /** Accepts no more, and resolves when the last connection has ended. A second call can only change the policy into `close`. */
   drain(idle: IdlePolicy): Promise<void>;
   /** Ends whatever is left, answered or not. */
   destroy(): void;

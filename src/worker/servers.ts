@@ -3,6 +3,7 @@
  * of every reload and every crash.
  */
 
+import type { Socket } from "node:net";
 import type { RoleName } from "../protocol/fastcgi/session.ts";
 import { allowedClients } from "./allowed-clients.ts";
 import type { Protocol, WorkerEnvironment } from "./environment.ts";
@@ -57,6 +58,7 @@ async function createWireServer(
   const { WireServer } = await import("./wire-server.ts");
   const { ConnectionContext } = await import("./connection-context.ts");
   const Connection = await connectionClass(protocol);
+  const handover = protocol === "fastcgi" ? await handoverOf(environment) : undefined;
   const { idleConnectionMs, wire } = environment.options;
   const context = new ConnectionContext({
     handler: await handlerForRoles(handlers, wire.basePath),
@@ -66,9 +68,18 @@ async function createWireServer(
     ),
     idleConnectionMs,
     observer: scoreboard,
+    handover,
   });
   const mayConnect = allowedClients(environment.allowedClients);
-  return new WireServer((socket) => new Connection(socket, context), mayConnect, scoreboard);
+  const connect = (socket: Socket) => new Connection(socket, context);
+  return new WireServer({ connect, mayConnect, scoreboard, handover });
+}
+
+/** An SCGI connection has one request: there is no boundary at which it could change hands. */
+async function handoverOf({ kind }: WorkerEnvironment) {
+  if (kind !== "supervised" || !process.connected) return undefined;
+  const { Handover } = await import("./handover.ts");
+  return new Handover();
 }
 
 async function connectionClass(protocol: "fastcgi" | "scgi") {

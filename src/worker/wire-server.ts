@@ -1,39 +1,43 @@
 /** Accepts FastCGI or SCGI connections on the worker's sockets. */
 
-import { createServer, type Server, type Socket } from "node:net";
+import { once } from "node:events";
+import { createServer, type Server, Socket, type SocketConstructorOpts } from "node:net";
+import type { IdlePolicy } from "../control/messages.ts";
 import type { ClientCheck } from "./allowed-clients.ts";
+import type { Handover } from "./handover.ts";
 import type { Scoreboard } from "./scoreboard.ts";
-import {
-  closed,
-  type IdlePolicy,
-  type ListenTarget,
-  listen,
-  releaseStdin,
-  type WorkerServer,
-} from "./server.ts";
+import { closed, type ListenTarget, listen, releaseStdin, type WorkerServer } from "./server.ts";
 
 /** What the connection classes have in common. */
 export interface WireConnection {
-  /** No further request is wanted: closes at once where nothing is active and `idle` is `close`, else as early as no request gets lost. */
+  /** No further request is wanted: closes or hands over at once where nothing is active, as `idle` says, else as early as no request gets lost. */
   close(how: { idle: IdlePolicy }): void;
 }
 
-export type ConnectionFactory = (socket: Socket) => WireConnection;
+export interface WireServerOptions {
+  readonly connect: (socket: Socket) => WireConnection;
+  readonly mayConnect: ClientCheck;
+  readonly scoreboard: Scoreboard | undefined;
+  readonly handover: Handover | undefined;
+}
 
 export class WireServer implements WorkerServer {
+  readonly handsOver: boolean;
   readonly #servers: Server[] = [];
   #onStdin = false;
   readonly #connections = new Map<Socket, WireConnection>();
-  readonly #connect: ConnectionFactory;
-  readonly #mayConnect: ClientCheck;
-  readonly #scoreboard: Scoreboard | undefined;
+  readonly #options: WireServerOptions;
   #closed: Promise<unknown> | undefined;
   #draining: IdlePolicy | undefined;
 
-  constructor(connect: ConnectionFactory, mayConnect: ClientCheck, scoreboard: Scoreboard | undefined) {
-    this.#scoreboard = scoreboard;
-    this.#connect = connect;
-    this.#mayConnect = mayConnect;
+  constructor(options: WireServerOptions) {
+    this.#options = options;
+    const { handover } = options;
+    this.handsOver = handover !== undefined;
+    handover?.listen(
+      () => this.#draining === undefined,
+      (handle) => this.#accept(new Socket({ handle, allowHalfOpen: true } as SocketConstructorOpts)),
+    );
   }
 
   listen(target: ListenTarget): Promise<string> {
@@ -55,25 +59,30 @@ export class WireServer implements WorkerServer {
     for (const socket of this.#connections.keys()) socket.destroy();
   }
 
-  #stopListening(): Promise<unknown> {
+  async #stopListening(): Promise<void> {
     const ends = this.#servers.map((server) => closed(server, () => server.close()));
     if (this.#onStdin) releaseStdin();
-    return Promise.all(ends);
+    await Promise.all(ends);
+    // Adopted connections are not the servers' own.
+    for (let [socket] = this.#connections.keys(); socket !== undefined; [socket] = this.#connections.keys())
+      await once(socket, "close");
   }
 
   #accept(socket: Socket): void {
-    if (!this.#mayConnect(socket.remoteAddress)) {
+    const { connect, mayConnect, scoreboard } = this.#options;
+    if (!mayConnect(socket.remoteAddress)) {
       socket.destroy();
       return;
     }
-    const connection = this.#connect(socket);
+    const connection = connect(socket);
     this.#connections.set(socket, connection);
-    this.#scoreboard?.connectionOpened();
+    scoreboard?.connectionOpened();
     socket.once("close", () => {
       this.#connections.delete(socket);
-      this.#scoreboard?.connectionClosed();
+      scoreboard?.connectionClosed();
     });
-    // The kernel had accepted it before we stopped listening: its first request is served.
-    if (this.#draining !== undefined) connection.close({ idle: "keep" });
+    // The kernel had accepted it before we stopped listening: its first request is served, here or elsewhere.
+    if (this.#draining !== undefined)
+      connection.close({ idle: this.#draining === "close" ? "keep" : this.#draining });
   }
 }

@@ -1,9 +1,9 @@
 /** The listener's side of the control channel (SPEC §5). A supervisor that has died is no reason to stop. */
 
-import type { SupervisorMessage, WorkerMessage } from "../../control/messages.ts";
+import type { DrainMessage, WorkerMessage } from "../../control/messages.ts";
 
 /** How to treat client connections that wait for their next request. */
-export type IdleConnections = SupervisorMessage["idle"];
+export type IdleConnections = DrainMessage["idle"];
 
 /** Tells the supervisor, if there is one, that connections are being accepted. */
 export function announceReady(): void {
@@ -20,6 +20,6 @@ export function listenForDrain(onDrain: (idle: IdleConnections) => void): void {
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => onDrain("close"));
 }
 
-function isDrain(message: unknown): message is SupervisorMessage {
+function isDrain(message: unknown): message is DrainMessage {
   return typeof message === "object" && message !== null && "gwpm" in message && message.gwpm === "drain";
 }

@@ -3,17 +3,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { Server as NetServer } from "node:net";
 import type { Duplex } from "node:stream";
+import type { IdlePolicy } from "../../control/messages.ts";
 import type { ClientCheck } from "../allowed-clients.ts";
 import type { NodeListener } from "../node/tier.ts";
 import type { Scoreboard } from "../scoreboard.ts";
-import {
-  closed,
-  type IdlePolicy,
-  type ListenTarget,
-  listen,
-  releaseStdin,
-  type WorkerServer,
-} from "../server.ts";
+import { closed, type ListenTarget, listen, releaseStdin, type WorkerServer } from "../server.ts";
 
 export interface HttpServerOptions {
   readonly listener: NodeListener;
@@ -26,6 +20,8 @@ export interface HttpServerOptions {
 }
 
 export class HttpServer implements WorkerServer {
+  /** Node's parser may have read on: a response says `Connection: close` instead. */
+  readonly handsOver = false;
   readonly #servers: Server[] = [];
   #onStdin = false;
   readonly #active = new Set<ServerResponse>();
