@@ -12,5 +12,6 @@ export function launchHttpGateway(pool: string, protocol: string, upstream: Addr
     command: process.execPath,
     args: [GATEWAY_MAIN],
     env: { GWPM_GATEWAY: JSON.stringify({ address: formatAddress(upstream), protocol, pool }) },
+    eventLoop: true,
   };
 }

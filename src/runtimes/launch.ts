@@ -4,4 +4,6 @@ export interface Launch {
   readonly command: string;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
+  /** True for what accepts by an event loop, on a non-blocking socket; other programs wait in `accept`. */
+  readonly eventLoop?: boolean;
 }

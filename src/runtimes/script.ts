@@ -11,5 +11,6 @@ export function launchScript(program: Program): Launch {
     command: process.execPath,
     args: [...program.nodeArgs, WORKER_MAIN, program.file, ...program.args],
     env: {},
+    eventLoop: true,
   };
 }

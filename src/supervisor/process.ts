@@ -23,6 +23,7 @@ import {
 import type { Launch } from "../runtimes/launch.ts";
 import { startTimeOf } from "../system/procfs.ts";
 import { signalGroup, signalProcess } from "../system/signals.ts";
+import { keepNonBlocking } from "../system/sockets.ts";
 import type { ConnectionHandle } from "./handover.ts";
 import type { Listener } from "./listeners.ts";
 import { OutputCapture } from "./output.ts";
@@ -198,6 +199,7 @@ export class WorkerProcess {
       return undefined;
     } finally {
       for (const fd of handedOver) fs.closeSync(fd);
+      if (launch.eventLoop === true) for (const { fd } of listeners) keepNonBlocking(fd);
     }
   }
 

@@ -63,6 +63,21 @@ export function adjustListener(fd: number, address: Address, options: SocketOpti
   if (address.kind === "unix") setPermissions(address.path, options);
 }
 
+/** How long an accept may wait on a socket that should not let it wait at all. */
+const ACCEPT_TIMEOUT_US = 10_000;
+
+/**
+ * Makes the socket non-blocking for everybody who has it; the flag belongs to the open socket, not to the fd. To be called after each start of
+ * a process that has the socket on fd 0, for which libuv clears the flag. A worker that accepts by an event loop would be stopped by a
+ * connection that another one is quicker to accept, until the next one comes. For the moment in between, and for Node, which at its end may
+ * restore the flag as it had found it, the socket gets a timeout too, which only matters while it is blocking.
+ */
+export function keepNonBlocking(fd: number): void {
+  const doing = "Cannot make a listening socket non-blocking";
+  libc("setsockopt", doing, fd, C.SOL_SOCKET, C.SO_RCVTIMEO, timeval(ACCEPT_TIMEOUT_US), 16);
+  libc("fcntl", doing, fd, C.F_SETFL, "int", C.O_NONBLOCK);
+}
+
 /** @returns whether somebody accepts connections at the address */
 export function isServed(address: Address): Promise<boolean> {
   return new Promise((resolve) => {
@@ -231,6 +246,13 @@ function listenError(address: Address, error: unknown): ListenError {
 
 function folder(address: Address): string {
   return address.kind === "unix" ? dirname(address.path) : "";
+}
+
+function timeval(us: number): Buffer {
+  const buffer = Buffer.alloc(16);
+  // tv_usec has 4 bytes on macOS and 8 on Linux; what follows it is zero.
+  buffer.writeUInt32LE(us, 8);
+  return buffer;
 }
 
 function uint32(value: number): Buffer {
