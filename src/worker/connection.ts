@@ -129,7 +129,7 @@ export abstract class Connection implements Ticking {
 
   /** Gives the connection to another worker, where that is wanted and nothing is under way on it. */
   protected handOver(): void {
-    if (this.#idlePolicy !== "hand-over" || !this.atBoundary) return;
+    if (this.#idlePolicy !== "hand-over" || !this.atBoundary || this.#holds > 0) return;
     const given = this.context.handover?.give(this.socket, (outcome) => {
       if (this.#state !== "given") return;
       this.#state = "open";

@@ -148,7 +148,10 @@ describe("a script", () => {
     await worker.ask("/1");
     await worker.ask("/2");
     await worker.said((message) => (message as { gwpm?: unknown }).gwpm === "recycle");
-    expect(worker.messages).toEqual([{ gwpm: "ready", handOver: true }, { gwpm: "recycle", reason: "leaks /1" }]);
+    expect(worker.messages).toEqual([
+      { gwpm: "ready", handOver: true },
+      { gwpm: "recycle", reason: "leaks /1" },
+    ]);
   });
 
   test("whose handler throws goes on; one with an uncaught exception ends as any Node program", async ({

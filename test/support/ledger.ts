@@ -101,12 +101,13 @@ function miscounted(file: string, sent: number): string[] {
 }
 
 /** Sends by HTTP to `ledger.mjs`, straight or through a front end; POST, because a lost GET may be repeated unseen. */
-export function httpSender(target: Target, { keepAlive = true }: { keepAlive?: boolean } = {}): Send {
+export function httpSender(target: Target, options: { keepAlive?: boolean; bodyBytes?: number } = {}): Send {
+  const { keepAlive = true, bodyBytes = 0 } = options;
   const agent = new Agent({ keepAlive });
   const to = "path" in target ? { socketPath: target.path } : target;
   return (number) =>
     new Promise((resolve, reject) => {
-      const body = String(number);
+      const body = String(number).padEnd(bodyBytes);
       const outgoing = request({
         ...to,
         agent,
