@@ -56,7 +56,7 @@ export interface ProcessReports {
   onConnection(id: number, connection: ConnectionHandle): void;
   /** It has adopted a connection that it was sent, or declined it. */
   onAnswer(id: number, adopted: boolean): void;
-  /** Its channel has closed; it will say no more. */
+  /** Its channel has closed; it will say no more. May be told twice. */
   onDisconnect(): void;
   onExit(code: number | null, signal: string | null): void;
   onSpawnFailed(error: string): void;
@@ -209,6 +209,8 @@ export class WorkerProcess {
     });
     child.on("message", (message, handle) => this.#hear(message, handle));
     child.on("disconnect", () => this.#reports.onDisconnect());
+    // Both ended, the process and its channel. Node says no 'disconnect' where a handle was on its way.
+    child.on("close", () => this.#reports.onDisconnect());
     child.on("exit", (code, signal) => {
       // What it has started and left behind goes with it; the pid cannot be another's while its group lives.
       signalGroup(child.pid!, "SIGKILL");

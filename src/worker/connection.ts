@@ -106,7 +106,10 @@ export abstract class Connection implements Ticking {
   }
 
   onTick(now: number): void {
-    if (this.#state === "given") return;
+    if (this.#state === "given") {
+      this.context.handover?.check();
+      return;
+    }
     this.handOver();
     const silent = now - this.#lastRead;
     if (this.#state === "lingering") {

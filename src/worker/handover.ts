@@ -101,6 +101,11 @@ export class Handover {
     given.settle(outcome);
   }
 
+  /** To be called now and then while a connection is given away: Node says no 'disconnect' where a handle was on its way. */
+  check(): void {
+    if (!this.possible) this.#disconnected();
+  }
+
   /**
    * The supervisor has died. What has been sent may have a new owner by now, and two readers would tear requests apart: so it is let go.
    * What still waited to be sent is ours.

@@ -175,6 +175,14 @@ describe("when the supervisor dies", () => {
     expect(wire.socket.destroyed).toBe(true);
   });
 
+  it("is noticed although Node does not tell", () => {
+    const { channel, wire, handle } = setUp();
+    wire.connection.close(HAND_OVER);
+    channel.connected = false;
+    wire.connection.onTick(1);
+    expect(handle.reading).toBe(true);
+  });
+
   it.each(["waited to be sent", "could not be sent"])("one that %s is still ours", (which) => {
     const { channel, wire, handle } = setUp();
     wire.connection.close(HAND_OVER);
