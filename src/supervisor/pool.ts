@@ -255,7 +255,10 @@ export class Pool {
     this.crew.tick(now);
     // A generation that has failed is abandoned before anything more of it is started.
     this.#judge(now);
-    for (const action of planPool(this.#planInput(now)).actions) {
+    const { actions } = planPool(this.#planInput(now));
+    // A worker that has just been told to leave makes room for the next replacement; its end may be far off.
+    if (actions.length > 0) this.#context.enqueue(() => {});
+    for (const action of actions) {
       if (action.kind === "start") this.crew.start(this.#current, action.slot, action.cause);
       else this.crew.stop(action.id, action.cause, this.#stop?.graceMs ?? this.#current.spec.timeouts.stopMs);
     }

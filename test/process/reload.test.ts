@@ -5,6 +5,7 @@ import { type Gwpm, startGwpm } from "../support/gwpm.ts";
 import { addressOf, ask } from "../support/pools.ts";
 import type { Sandbox } from "../support/sandbox.ts";
 import { describe, expect, test } from "../support/test.ts";
+import { waitFor } from "../support/wait.ts";
 
 const say = (word: string) => `export default (req, res) => res.end(${JSON.stringify(word)});`;
 
@@ -44,6 +45,27 @@ describe("gwpm reload", () => {
       lastReload: { result: "ok" },
       restarts: { crashed: 0 },
     });
+  });
+
+  test("does not wait for old workers that are still serving", async ({ sandbox }) => {
+    const slow = `import { existsSync } from "node:fs";
+      export default async (req, res) => {
+        while (req.url === "/slow" && !existsSync("go")) await new Promise((done) => setTimeout(done, 5));
+        res.end("one");
+      };`;
+    sandbox.write("slow.mjs", slow);
+    const gwpm = await start(sandbox, { script: "./slow.mjs" });
+    const address = await addressOf(gwpm, "web");
+    const answers: Promise<unknown>[] = [];
+    const everyoneIsBusy = async () => {
+      answers.push(ask(address, "/slow"));
+      return (await gwpm.pool("web")).processes.every(({ active }) => active! > 0);
+    };
+    await waitFor(everyoneIsBusy, { what: "each worker to have taken a request" });
+    expect(await gwpm.run(["reload"])).toMatchObject({ code: 0 });
+    expect(await gwpm.pool("web")).toMatchObject({ workers: { ready: 2, draining: 2 } });
+    sandbox.write("go", "");
+    for (const answer of answers) expect(await answer).toEqual({ status: 200, body: "one" });
   });
 
   test("a generation that does not start is abandoned: exit 6, its own words, the old one serves on", async ({
