@@ -39,6 +39,18 @@ async function upgrade(sandbox: Sandbox, old: Gwpm): Promise<Gwpm> {
   return next;
 }
 
+/** Waits until one old worker, which has something to do, is all that the old supervisor still sees out. */
+function lastOfTheOld(next: Gwpm) {
+  return waitFor(
+    async () => {
+      const { processes } = await next.pool("web");
+      const draining = processes.filter(({ state }) => state === "draining");
+      return draining.length === 1 && draining[0];
+    },
+    { what: "one old worker to be left" },
+  );
+}
+
 function openFds(pid: number): number {
   return readdirSync(`/proc/${pid}/fd`).length;
 }
@@ -101,39 +113,43 @@ describe.each(["unix:./web.sock", "127.0.0.1:0"])("on %s", (listen) => {
 test("the old workers finish, are seen to, and their lines and ends are told by the new supervisor", async ({
   sandbox,
 }) => {
-  const printing = {
-    name: "p",
-    script: faultyWorker("prints-a-line-per-request.mjs"),
-    listen: "unix:./p.sock",
-    workers: 1,
-  };
-  const old = await startGwpm(sandbox, { config: { pools: [{ ...web, http: "127.0.0.1:0" }, printing] } });
+  const script = sandbox.write(
+    "talks.mjs",
+    `export default (request, response) => {
+       if (request.url !== "/talk") return response.end("hello");
+       setInterval(() => console.log("generation " + process.env.GWPM_GENERATION + " talks"), 20);
+     };`,
+  );
+  const old = await startGwpm(sandbox, { config: { pools: [{ ...web, script, http: "127.0.0.1:0" }] } });
   const address = await addressOf(old, "web");
   const { http } = await old.pool("web");
   const before = await old.readyPids("web");
-  const slow = ask(address, "/hang").then(
+  const endless = ask(address, "/talk").then(
     () => "answered",
     () => "cut off",
   );
-  await waitFor(async () => (await old.pool("web")).requests.active === 1, { what: "the request to hang" });
+  await waitFor(async () => (await old.pool("web")).requests.active === 1, {
+    what: "the request to be active",
+  });
   const next = await upgrade(sandbox, old);
   expect(old.running, "it sees its workers out").toBe(true);
-  const { processes, workers } = await next.pool("web");
-  expect(processes.filter(({ state }) => state === "draining")).toMatchObject([{ generation: 1 }]);
-  expect(workers).toMatchObject({ ready: 2, draining: 1, total: 3 });
+  // One of the old is still active; the other goes, and the new supervisor tells so.
+  const left = await lastOfTheOld(next);
+  expect(before).toContain(left.pid);
+  expect(left.generation).toBe(1);
+  expect((await next.pool("web")).workers).toMatchObject({ ready: 2, draining: 1, total: 3 });
+  const idle = before.find((pid) => pid !== left.pid)!;
+  await next.events.waitFor({ type: "worker-exited", pid: idle, code: 0 });
   expect((await next.pool("web")).http).toBe(http);
   expect((await fetch(`${http}/`)).status).toBe(200);
-  // The hanging one is among the old; the others have gone, and the new supervisor tells so.
-  const idle = before.find((pid) => !processes.some((process) => process.pid === pid))!;
-  await next.events.waitFor({ type: "worker-exited", pid: idle });
-  expect(next.events.select({ type: "supervisor-upgraded" })).toMatchObject([
-    { pid: next.pid, formerPid: old.pid },
-  ]);
+  const logs = await spawnGwpm(sandbox, ["logs", "-f", "-c", old.configFile]);
+  await logs.stdout.waitFor(/generation 1 talks/, { what: "a line of an old worker" });
+  await next.events.waitFor({ type: "supervisor-upgraded", pid: next.pid, formerPid: old.pid });
   const seqs = next.events.all.map(({ seq }) => seq);
   expect(seqs).toEqual(seqs.map((_, i) => seqs[0]! + i));
   expect(readFileSync(sandbox.path("run", "gwpm.pid"), "utf8")).toBe(`${next.pid}\n`);
   await next.stop(["--fast"]);
-  expect(await slow).toBe("cut off");
+  expect(await endless).toBe("cut off");
   await old.gone();
 });
 
@@ -143,7 +159,7 @@ test("SIGUSR2 is the same, and a scaled pool stays scaled", async ({ sandbox }) 
   old.signal("SIGUSR2");
   await old.gone();
   const next = await successorOf(sandbox, old);
-  expect(next.events.select({ type: "supervisor-upgrading" })).toMatchObject([{ by: "SIGUSR2" }]);
+  await next.events.waitFor({ type: "supervisor-upgrading", by: "SIGUSR2" });
   expect((await next.pool("web")).workers).toMatchObject({ wanted: 3, ready: 3, total: 3 });
   const reload = await next.run(["reload"]);
   expect(reload, reload.stderr).toMatchObject({ code: 0 });
@@ -194,6 +210,20 @@ describe("a new version that cannot take over", () => {
       (sandbox) => sandbox.write("served.mjs", readFileSync(faultyWorker("crash-on-boot.mjs"), "utf8")),
       /cannot reach the database at db\.test:5432/,
     ],
+    [
+      "dies as it takes over, the control socket and the pid file already in its hands",
+      (_, dist) => {
+        const file = join(dist, "src", "supervisor", "succession.js");
+        const text = readFileSync(file, "utf8");
+        const fatal = text.replace(
+          'predecessor.tell({ kind: "taken" })',
+          'process.kill(process.pid, "SIGKILL")',
+        );
+        expect(fatal).not.toBe(text);
+        writeFileSync(file, fatal);
+      },
+      /was ended by SIGKILL before it had taken over/,
+    ],
   ];
   test.each(cases)(
     "because it %s: exit 1, nothing lost, the old one goes on",
@@ -225,9 +255,11 @@ describe("a new version that cannot take over", () => {
         await ledger.answers(50);
         expect(await gwpm.readyPids("web")).toEqual(workers);
         expect((await gwpm.status()).supervisor.pid).toBe(gwpm.pid);
-        await waitFor(() => childrenOf(gwpm.pid).length === workers.length, {
-          what: "the new one to be gone",
+        expect(readFileSync(sandbox.path("run", "gwpm.pid"), "utf8")).toBe(`${gwpm.pid}\n`);
+        await waitFor(async () => (await gwpm.pool("web")).workers.total === 2, {
+          what: "its workers to be gone",
         });
+        await waitFor(() => processesOf(sandbox.dir).length === 3, { what: "nothing of it to be left" });
         expect(await ledger.stop()).toMatchObject({ lost: [], mixedUp: [], miscounted: [] });
         expect(gwpm.events.select({ type: "supervisor-upgrade-failed" })).toHaveLength(1);
         expect(existsSync(sandbox.path("run", "state.next.json"))).toBe(false);
@@ -259,7 +291,8 @@ describe("killed in the middle", () => {
     const candidate = await waitFor(() => childrenOf(gwpm.pid).find((pid) => !workers.includes(pid)), {
       what: "the new supervisor",
     });
-    await waitFor(() => childrenOf(candidate).length === 2, { what: "its workers" });
+    const noted = () => JSON.parse(readFileSync(sandbox.path("run", "state.next.json"), "utf8")).pools[0];
+    await waitFor(() => noted().workers.length === 2, { what: "its workers to be noted" });
     return { gwpm, workers, command, candidate, go: () => sandbox.write("go", "") };
   }
 
@@ -313,8 +346,7 @@ describe("killed in the middle", () => {
     const slow = ask(await addressOf(old, "web"), "/hang").catch(() => "cut off");
     await waitFor(async () => (await old.pool("web")).requests.active === 1, { what: "the request to hang" });
     const next = await upgrade(sandbox, old);
-    const { processes } = await next.pool("web");
-    const left = processes.find(({ state }) => state === "draining")!.pid!;
+    const left = (await lastOfTheOld(next)).pid!;
     await old.crash();
     await next.events.waitFor({ type: "orphan-found", pid: left });
     await next.stop(["--fast"]);
