@@ -22,6 +22,7 @@ import {
 import type { Launch } from "../runtimes/launch.ts";
 import { startTimeOf } from "../system/procfs.ts";
 import { signalGroup, signalProcess } from "../system/signals.ts";
+import { neverWait } from "../system/sockets.ts";
 import type { Listener } from "./listeners.ts";
 import { OutputCapture } from "./output.ts";
 import type { RunDir, SavedWorker } from "./run-dir.ts";
@@ -169,6 +170,7 @@ export class WorkerProcess {
         // A session and process group of its own: Ctrl-C in our terminal is ours alone, and a kill reaches its children.
         detached: true,
       });
+      if (first !== undefined) neverWait(first);
       this.#watch(child);
       return child;
     } catch (error) {

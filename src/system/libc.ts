@@ -23,6 +23,7 @@ const PROTOTYPES = {
   setsockopt: "int setsockopt(int fd, int level, int name, const void *value, uint length)",
   getsockopt: "int getsockopt(int fd, int level, int name, _Out_ uint8_t *value, _Inout_ uint8_t *length)",
   getsockname: "int getsockname(int fd, _Out_ uint8_t *address, _Inout_ uint8_t *length)",
+  fcntl: "int fcntl(int fd, int command, ...)",
   flock: "int flock(int fd, int operation)",
   mkfifo: "int mkfifo(const char *path, uint mode)",
   /** Variadic in C; every argument that we pass is an integer. */
@@ -67,6 +68,7 @@ export const C = onMac
       SOL_SOCKET: 0xffff,
       SO_REUSEADDR: 4,
       SO_ACCEPTCONN: 2,
+      O_NONBLOCK: 4,
     } as const)
   : ({
       AF_UNIX: 1,
@@ -77,6 +79,7 @@ export const C = onMac
       SOL_SOCKET: 1,
       SO_REUSEADDR: 2,
       SO_ACCEPTCONN: 30,
+      O_NONBLOCK: 0o4000,
     } as const);
 
 export { onMac };

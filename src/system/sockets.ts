@@ -57,6 +57,16 @@ export function closeListener(fd: number): void {
   fs.closeSync(fd);
 }
 
+const F_SETFL = 4;
+
+/**
+ * Has accept(2) never wait on the socket, for all who share it. Node sets a child's stdin to wait before it runs the program,
+ * and the flag is the socket's, not the fd's: a worker that finds the connection gone that woke it would then hang in accept.
+ */
+export function neverWait(fd: number): void {
+  libc("fcntl", "Cannot set a socket to non-blocking", fd, F_SETFL, "int", C.O_NONBLOCK);
+}
+
 /** Applies a new backlog, mode and owner to a socket that is already open. */
 export function adjustListener(fd: number, address: Address, options: SocketOptions): void {
   libc("listen", `Cannot change the backlog of ${formatAddress(address)}`, fd, options.backlog);

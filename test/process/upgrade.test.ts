@@ -2,6 +2,7 @@
 
 import {
   appendFileSync,
+  constants,
   cpSync,
   existsSync,
   readdirSync,
@@ -160,7 +161,13 @@ test("SIGUSR2 is the same, and a scaled pool stays scaled", async ({ sandbox }) 
   await old.gone();
   const next = await successorOf(sandbox, old);
   await next.events.waitFor({ type: "supervisor-upgrading", by: "SIGUSR2" });
-  expect((await next.pool("web")).workers).toMatchObject({ wanted: 3, ready: 3, total: 3 });
+  const { workers } = await waitFor(
+    async () => (await next.pool("web")).workers.total === 3 && next.pool("web"),
+    {
+      what: "the last old worker to go out of the status",
+    },
+  );
+  expect(workers).toMatchObject({ wanted: 3, ready: 3, total: 3 });
   const reload = await next.run(["reload"]);
   expect(reload, reload.stderr).toMatchObject({ code: 0 });
   expect(await next.pool("web")).toMatchObject({ generation: 3 });
@@ -339,6 +346,18 @@ describe("killed in the middle", () => {
     const next = await successorOf(sandbox, gwpm);
     for (const pid of orphans) await next.events.waitFor({ type: "orphan-gone", pid });
     expect((await next.pool("web")).workers).toMatchObject({ ready: 2, total: 2 });
+  });
+
+  test("while the new workers start, the old ones never wait in accept", async ({ sandbox }) => {
+    const { gwpm, workers, command, go } = await standingUpgrade(sandbox);
+    for (const pid of workers) {
+      const flags = /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/${pid}/fdinfo/0`, "utf8"))![1]!;
+      expect(Number.parseInt(flags, 8) & constants.O_NONBLOCK, "the socket does not block").not.toBe(0);
+    }
+    go();
+    expect((await command.wait()).code).toBe(0);
+    await gwpm.gone();
+    await successorOf(sandbox, gwpm);
   });
 
   test("the old one, having handed over: the new one sees its workers out", async ({ sandbox }) => {
