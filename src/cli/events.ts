@@ -73,6 +73,7 @@ function colourOf(entry: JournalEntry): Colour | undefined {
   switch (entry.type) {
     case "pool-degraded":
     case "config-rejected":
+    case "supervisor-upgrade-failed":
       return "red";
     case "warning":
     case "worker-killing":
@@ -80,6 +81,7 @@ function colourOf(entry: JournalEntry): Colour | undefined {
       return "yellow";
     case "pool-ready":
     case "pool-recovered":
+    case "supervisor-upgraded":
       return "green";
     case "reload-finished":
       return entry.result === "ok" ? "green" : "red";

@@ -15,10 +15,13 @@ export async function superviseHere(
     loadConfig,
     version: gwpmVersion(),
     foreground: true,
+    order: null,
+    predecessor: null,
     terminal: io.isTty,
     startTimeoutMs: Number.POSITIVE_INFINITY,
     reports: {
       progress: () => {},
+      failed: () => {},
       ready: (supervisor) => {
         const urls = supervisor.httpUrls();
         const lines = config.pools.map(({ name }) => {

@@ -3,19 +3,16 @@
 import { spawn } from "node:child_process";
 import * as fs from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { findConfig, loadConfig } from "../config/load.ts";
 import type { EffectiveConfig } from "../config/types.ts";
 import { parseDuration } from "../config/units.ts";
 import { OperationError } from "../control/target.ts";
-import { gwpmVersion } from "../gateway/http/version.ts";
 import type { DaemonOrder, DaemonReport } from "../supervisor/daemon.ts";
+import { DAEMON_MAIN } from "./daemon-main.ts";
 import { UsageError } from "./failure.ts";
 import { superviseHere } from "./foreground.ts";
 import { progress } from "./progress.ts";
 import type { GlobalFlags, Io, Verb } from "./verb.ts";
-
-const DAEMON_MAIN = fileURLToPath(new URL("../supervisor/main.js", import.meta.url));
 
 const DEFAULT_TIMEOUT = "60s";
 
@@ -63,7 +60,6 @@ async function startDaemon(
     envName: flags.env,
     socket: flags.socket === undefined ? undefined : config.controlSocket,
     startTimeoutMs,
-    version: gwpmVersion(),
   };
   const line = progress(io);
   const report = await launch(config, order, io, line.update);

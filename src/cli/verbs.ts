@@ -35,6 +35,7 @@ export const VERBS: readonly VerbEntry[] = [
     () => import("./reload.ts"),
   ),
   entry("restart", "[pool…]", "roll the pools without re-reading the config", () => import("./restart.ts")),
+  entry("upgrade", "", "hand over to a supervisor of the installed version", () => import("./upgrade.ts")),
   entry("scale", "POOL N|+N|-N", "change how many workers a pool has", () => import("./scale.ts")),
   entry("recycle", "POOL[:SLOT]", "replace a pool's workers, or one of them", () => import("./recycle.ts")),
   entry("drain", "POOL", "finish what is active and take nothing new", () => import("./drain.ts")),
@@ -59,7 +60,6 @@ export const VERBS: readonly VerbEntry[] = [
   entry("generate", "WHAT [POOL]", "config for a front end or a service manager"),
   entry("import", "FROM …", "the equivalent of a php-fpm, PM2 or spawn-fcgi set-up"),
   entry("spawn-fcgi", "…", "the flags and behaviour of spawn-fcgi(1)"),
-  entry("upgrade", "", "hand over to a supervisor of the installed version"),
 ];
 
 /** Flags that stand for a verb. */

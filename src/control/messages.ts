@@ -80,6 +80,8 @@ export interface StatusDocument {
     readonly uptimeMs: number;
     readonly configFile: string | null;
     readonly state: "starting" | "running" | "stopping";
+    /** What an upgrade under way waits for; absent where there is none. */
+    readonly upgrade?: string;
     readonly rssBytes: number | null;
     readonly cpuPercent: number | null;
   };
@@ -194,6 +196,13 @@ export interface Problem {
   readonly code: string;
   readonly exitCode: number;
   readonly errors?: readonly string[];
+}
+
+/** Which supervisor has handed over to which. */
+export interface UpgradeVerdict {
+  readonly from: { readonly pid: number; readonly version: string };
+  readonly to: { readonly pid: number; readonly version: string };
+  readonly tookMs: number;
 }
 
 export interface ReloadVerdict {

@@ -202,6 +202,18 @@ const acting: readonly Route[] = [
   route("POST", "/v1/pools/{name}/rollback", "Back to the previous generation's configuration", rollback, {
     answers: { 200: verdict },
   }),
+  route("POST", "/v1/upgrade", "Hand over to a supervisor of the installed version", upgrade, {
+    body: object<{ node: string; main: string }>(
+      {
+        node: { type: "string", minLength: 1, description: "the path of the Node to run it with" },
+        main: { type: "string", minLength: 1, description: "the path of the new supervisor's program" },
+      },
+      { closed: true, optional: ["node", "main"] },
+    ),
+    answers: {
+      200: { says: "The new supervisor has taken over", schema: schemaRef("UpgradeVerdict") },
+    },
+  }),
   route("POST", "/v1/stop", "Stop every worker and the supervisor", stop, {
     body: object<{ fast: boolean }>({ fast: boolean }, { closed: true, optional: ["fast"] }),
     answers: {
@@ -216,7 +228,6 @@ const acting: readonly Route[] = [
 const later: readonly Route[] = [
   notYet("GET", "/metrics", "OpenMetrics"),
   notYet("GET", "/v1/why", "The cause and evidence of each decision"),
-  notYet("POST", "/v1/upgrade", "Hand over to a supervisor of the installed version"),
 ];
 
 /** Every route save `/openapi.json`, which describes them. */
@@ -306,6 +317,10 @@ async function resume({ target, path }: ApiRequest): Promise<Answer> {
 
 async function rollback({ target, path }: ApiRequest): Promise<Answer> {
   return document(await target.rollback(path.name!));
+}
+
+async function upgrade({ target, body }: ApiRequest): Promise<Answer> {
+  return document(await target.upgrade(body as { node?: string; main?: string }));
 }
 
 async function stop({ target, body }: ApiRequest): Promise<Answer> {

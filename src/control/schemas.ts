@@ -10,6 +10,7 @@ import type {
   ReloadVerdict,
   StatusDocument,
   StreamNotice,
+  UpgradeVerdict,
 } from "./messages.ts";
 
 const text: Schema = { type: "string" };
@@ -23,15 +24,19 @@ const oneOf = (...values: readonly string[]): Schema => ({ type: "string", enum:
 const ref = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` });
 const list = (items: Schema): Schema => ({ type: "array", items });
 
-const supervisor = object<StatusDocument["supervisor"]>({
-  pid: count,
-  version: text,
-  uptimeMs: { type: "number" },
-  configFile: nullable(text),
-  state: oneOf("starting", "running", "stopping"),
-  rssBytes: figure,
-  cpuPercent: figure,
-});
+const supervisor = object<StatusDocument["supervisor"]>(
+  {
+    pid: count,
+    version: text,
+    uptimeMs: { type: "number" },
+    configFile: nullable(text),
+    state: oneOf("starting", "running", "stopping"),
+    upgrade: { type: "string", description: "what an upgrade under way waits for" },
+    rssBytes: figure,
+    cpuPercent: figure,
+  },
+  { optional: ["upgrade"] },
+);
 
 const workers = object<PoolStatus["workers"]>({
   wanted: count,
@@ -123,6 +128,9 @@ const EVENT_TYPES: { readonly [T in GwpmEvent["type"]]: string } = {
   "supervisor-started": "the daemon runs",
   "supervisor-stopping": "the daemon was asked to stop",
   "supervisor-stopped": "the daemon is done",
+  "supervisor-upgrading": "a new daemon is started, to take over",
+  "supervisor-upgraded": "the new daemon has taken over",
+  "supervisor-upgrade-failed": "the new daemon could not; the old one goes on",
   "config-rejected": "a reload found errors in the configuration",
   warning: "something that wants attention",
   "pool-started": "a pool's sockets are open and its workers are being started",
@@ -164,6 +172,8 @@ const event: Schema = {
   required: ["seq", "at", "type"],
 };
 
+const version = object<UpgradeVerdict["from"]>({ pid: count, version: text });
+
 const verdict = object<ReloadVerdict["pools"][number]>({
   name: text,
   generation: count,
@@ -196,6 +206,7 @@ export const SCHEMAS = {
     { description: "the last line of a followed stream whose reader was too slow" },
   ),
   ReloadVerdict: object<ReloadVerdict>({ pools: list(verdict) }),
+  UpgradeVerdict: object<UpgradeVerdict>({ from: version, to: version, tookMs: { type: "number" } }),
   Problem: object<Problem>(
     {
       type: text,

@@ -1,7 +1,7 @@
 /** What the control server asks of the supervisor. The supervisor implements it; the server and its tests know nothing else of it. */
 
 import type { JournalEntry } from "../core/events.ts";
-import type { LogLine, ReloadVerdict, StatusDocument } from "./messages.ts";
+import type { LogLine, ReloadVerdict, StatusDocument, UpgradeVerdict } from "./messages.ts";
 
 /** Every method that takes a pool's name throws (or rejects with) an {@link OperationError} `GWPM_NO_SUCH_POOL`, status 404, for one that is not there. */
 export interface ControlTarget {
@@ -39,6 +39,12 @@ export interface ControlTarget {
   resume(pool: string): Promise<void>;
   /** Rolls to the configuration before the last reload that changed it. */
   rollback(pool: string): Promise<ReloadVerdict>;
+  /**
+   * Hands over to a supervisor of the installed version. Resolves once that has taken over.
+   *
+   * @param program where that version is, if not where the running one was started from: the Node to run it with, its entry
+   */
+  upgrade(program: { node?: string; main?: string }): Promise<UpgradeVerdict>;
   /** Resolves when every worker has gone, just before the supervisor ends. */
   stop(options: { fast: boolean }): Promise<void>;
 }

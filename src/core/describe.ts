@@ -11,6 +11,12 @@ const TELLERS: { readonly [Type in GwpmEvent["type"]]: (event: EventOf<Type>) =>
     `Supervisor ${version} started (pid ${pid})${configFile === null ? "" : ` with ${configFile}`}`,
   "supervisor-stopping": ({ by, fast }) => `Supervisor stops${fast ? " fast" : ""}, asked by ${by}`,
   "supervisor-stopped": ({ pid }) => `Supervisor stopped (pid ${pid})`,
+  "supervisor-upgrading": ({ pid, by }) =>
+    `Supervisor ${pid} starts a new one to hand over to, asked by ${by}`,
+  "supervisor-upgraded": ({ pid, version, formerPid, tookMs }) =>
+    `Supervisor ${version} (pid ${pid}) took over from pid ${formerPid} after ${humanDuration(tookMs)}`,
+  "supervisor-upgrade-failed": ({ pid, reason }) =>
+    `The upgrade failed and supervisor ${pid} goes on: ${reason}`,
   "config-rejected": ({ errors }) =>
     `The configuration was rejected and the running one goes on: ${errors.join("; ")}`,
   warning: ({ text, pool }) => `Warning${pool === undefined ? "" : ` for pool "${pool}"`}: ${text}`,
@@ -100,6 +106,8 @@ export function describeStop(cause: StopCause): string {
       return "the pool was removed from the configuration";
     case "rollback":
       return `the pool went back to generation ${cause.generation}`;
+    case "upgrade":
+      return `supervisor ${cause.successor} has taken over`;
     case "start-timeout":
       return `it was not ready within ${humanDuration(cause.limitMs)}`;
     case "orphaned":
@@ -149,6 +157,7 @@ const BECAUSE: { readonly [Kind in StopCause["kind"] | ExitCause["kind"]]: strin
   drain: "was drained",
   "pool-removed": "belonged to a removed pool",
   rollback: "was rolled back",
+  upgrade: "belonged to an earlier supervisor",
   "start-timeout": "was not ready in time",
   orphaned: "an earlier supervisor had left",
   "supervisor-stop": "stopped with its supervisor",

@@ -30,6 +30,8 @@ export type StopCause =
   | { readonly kind: "drain"; readonly by: string }
   | { readonly kind: "pool-removed" }
   | { readonly kind: "rollback"; readonly generation: number }
+  /** A newer supervisor has taken over, and its workers with it. */
+  | { readonly kind: "upgrade"; readonly successor: number }
   | { readonly kind: "start-timeout"; readonly limitMs: number }
   | { readonly kind: "orphaned"; readonly formerSupervisor: number }
   | { readonly kind: "supervisor-stop"; readonly fast: boolean };
@@ -79,6 +81,23 @@ export type GwpmEvent =
     })
   | (Base & { readonly type: "supervisor-stopping"; readonly by: string; readonly fast: boolean })
   | (Base & { readonly type: "supervisor-stopped"; readonly pid: number })
+  | (Base & { readonly type: "supervisor-upgrading"; readonly pid: number; readonly by: string })
+  /** Told by the new supervisor. */
+  | (Base & {
+      readonly type: "supervisor-upgraded";
+      readonly pid: number;
+      readonly version: string;
+      readonly formerPid: number;
+      readonly tookMs: number;
+    })
+  /** Told by the old one, which goes on. */
+  | (Base & {
+      readonly type: "supervisor-upgrade-failed";
+      readonly pid: number;
+      readonly reason: string;
+      /** The new supervisor's last lines, or its worker's. */
+      readonly output: readonly string[];
+    })
   | (Base & { readonly type: "config-rejected"; readonly errors: readonly string[] })
   | (Base & { readonly type: "warning"; readonly text: string; readonly pool?: string })
   | (OfPool & { readonly type: "pool-started"; readonly listen: readonly string[]; readonly wanted: number })

@@ -26,23 +26,37 @@ export type JournalFollower = (entry: JournalEntry) => void;
  */
 export class Journal {
   readonly #capacity: number;
-  readonly #file: JournalFile | null;
+  readonly #maxFileBytes: number;
+  #file: JournalFile | null = null;
   readonly #warn: (text: string) => void;
   readonly #followers = new Set<JournalFollower>();
   /** Oldest first. Grows to twice the capacity before it is cut back, so that an append does not shift thousands. */
-  readonly #entries: JournalEntry[];
-  #nextSeq: number;
+  #entries: JournalEntry[] = [];
+  #nextSeq = 1;
 
   /** Reads what an earlier supervisor left in the file: the numbering goes on from there. */
   constructor(options: JournalOptions) {
     this.#capacity = options.capacity ?? 5000;
     this.#warn = options.onWarning ?? (() => {});
-    this.#file =
-      options.file === null
-        ? null
-        : new JournalFile(options.file, options.maxFileBytes ?? 4 * 1024 * 1024, this.#warn);
-    this.#entries = this.#file?.readTail(this.#capacity) ?? [];
+    this.#maxFileBytes = options.maxFileBytes ?? 4 * 1024 * 1024;
+    if (options.file !== null) this.openFile(options.file);
+  }
+
+  /** Goes on where the file ends: what has been in memory alone is numbered after it, and written. */
+  openFile(path: string): void {
+    const early = this.#entries;
+    this.#file = new JournalFile(path, this.#maxFileBytes, this.#warn);
+    this.#entries = this.#file.readTail(this.#capacity);
     this.#nextSeq = (this.#entries.at(-1)?.seq ?? 0) + 1;
+    for (const entry of early) this.#record(entry);
+  }
+
+  /** Leaves the file, with everything in it, to another process; from now on events are in memory alone. */
+  async leaveFile(): Promise<void> {
+    await this.#file?.flush();
+    this.#file?.closeSync();
+    this.#file = null;
+    this.#entries = [];
   }
 
   /** Events that could not be written to the file. */
@@ -52,13 +66,7 @@ export class Journal {
 
   /** Numbers the event, remembers it, tells the followers, and queues it for the file. */
   append(event: GwpmEvent): JournalEntry {
-    const entry: JournalEntry = { ...event, seq: this.#nextSeq };
-    this.#nextSeq += 1;
-    this.#entries.push(entry);
-    if (this.#entries.length >= this.#capacity * 2) {
-      this.#entries.splice(0, this.#entries.length - this.#capacity);
-    }
-    this.#file?.append(`${JSON.stringify(entry)}\n`);
+    const entry = this.#record(event);
     for (const follower of this.#followers) this.#tell(follower, entry);
     return entry;
   }
@@ -92,6 +100,17 @@ export class Journal {
   /** Writes what is still queued and closes the file: the last act before the process exits. */
   flushSync(): void {
     this.#file?.closeSync();
+  }
+
+  #record(event: GwpmEvent): JournalEntry {
+    const entry: JournalEntry = { ...event, seq: this.#nextSeq };
+    this.#nextSeq += 1;
+    this.#entries.push(entry);
+    if (this.#entries.length >= this.#capacity * 2) {
+      this.#entries.splice(0, this.#entries.length - this.#capacity);
+    }
+    this.#file?.append(`${JSON.stringify(entry)}\n`);
+    return entry;
   }
 
   #tell(follower: JournalFollower, entry: JournalEntry): void {

@@ -1,27 +1,32 @@
 /** The supervisor as the control API sees it. */
 
-import type { LogLine, ReloadVerdict, StatusDocument } from "../control/messages.ts";
+import type { LogLine, ReloadVerdict, StatusDocument, UpgradeVerdict } from "../control/messages.ts";
 import { type ControlTarget, OperationError } from "../control/target.ts";
 import type { JournalEntry } from "../core/events.ts";
 import type { Reloader } from "./reload.ts";
 import type { StatusReporter } from "./status.ts";
 import type { Supervisor } from "./supervisor.ts";
+import type { Upgrader } from "./upgrade.ts";
 
 const OPERATOR = "the operator";
 
 export class SupervisorControl implements ControlTarget {
   readonly #supervisor: Supervisor;
   readonly #reloader: Reloader;
+  readonly #upgrader: Upgrader;
   readonly #reporter: StatusReporter;
 
-  constructor(supervisor: Supervisor, reloader: Reloader, reporter: StatusReporter) {
+  constructor(supervisor: Supervisor, reloader: Reloader, upgrader: Upgrader, reporter: StatusReporter) {
     this.#supervisor = supervisor;
     this.#reloader = reloader;
+    this.#upgrader = upgrader;
     this.#reporter = reporter;
   }
 
-  status(): Promise<StatusDocument> {
-    return this.#reporter.document();
+  async status(): Promise<StatusDocument> {
+    const status = await this.#reporter.document();
+    const upgrade = this.#upgrader.progress;
+    return upgrade === null ? status : { ...status, supervisor: { ...status.supervisor, upgrade } };
   }
 
   health(name?: string): string | undefined {
@@ -98,8 +103,13 @@ export class SupervisorControl implements ControlTarget {
     return this.#reloader.rollback(this.#supervisor.pool(name), OPERATOR);
   }
 
-  stop(options: { fast: boolean }): Promise<void> {
-    return this.#supervisor.stop(OPERATOR, options.fast);
+  upgrade(program: { node?: string; main?: string }): Promise<UpgradeVerdict> {
+    return this.#upgrader.upgrade(OPERATOR, program);
+  }
+
+  async stop(options: { fast: boolean }): Promise<void> {
+    await this.#supervisor.stop(OPERATOR, options.fast);
+    await this.#upgrader.settled();
   }
 }
 

@@ -3,7 +3,10 @@
 import { loadConfig } from "../config/load.ts";
 import { ConfigError } from "../config/types.ts";
 import { OperationError } from "../control/target.ts";
+import { gwpmVersion } from "../gateway/http/version.ts";
+import { Predecessor } from "./predecessor.ts";
 import { serve } from "./serve.ts";
+import type { UpgradeOrder } from "./upgrade-messages.ts";
 
 /** What `gwpm start` hands over, as JSON in the first argument. */
 export interface DaemonOrder {
@@ -11,7 +14,8 @@ export interface DaemonOrder {
   readonly envName: string | undefined;
   readonly socket: string | undefined;
   readonly startTimeoutMs: number;
-  readonly version: string;
+  /** In an upgrade: what a running supervisor hands over to this one. */
+  readonly upgrade?: UpgradeOrder;
 }
 
 /** What comes back over the IPC channel, until it is ready. */
@@ -31,12 +35,15 @@ export type DaemonReport =
     };
 
 export async function runDaemon(order: DaemonOrder): Promise<number> {
+  const { upgrade, ...plainOrder } = order;
   const load = () => loadConfig(order.configFile, { envName: order.envName, socket: order.socket });
   try {
     await serve({
+      predecessor: upgrade === undefined ? null : new Predecessor(upgrade),
+      order: plainOrder,
       config: await load(),
       loadConfig: load,
-      version: order.version,
+      version: gwpmVersion(),
       foreground: false,
       terminal: false,
       startTimeoutMs: order.startTimeoutMs,
@@ -47,6 +54,7 @@ export async function runDaemon(order: DaemonOrder): Promise<number> {
           report({ kind: "ready", pid: process.pid, http, warnings: supervisor.warnings() });
           if (process.connected) process.disconnect();
         },
+        failed: (error) => report(failureOf(error)),
       },
     });
     return 0;

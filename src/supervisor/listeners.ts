@@ -34,6 +34,22 @@ export interface Holder {
   readonly fd: number;
 }
 
+/** A socket that a running supervisor hands over: an fd that this process was started with. */
+export interface Inherited {
+  readonly key: string;
+  readonly address: Address;
+  readonly fd: number;
+}
+
+/** Where sockets can be had that are open already. */
+export interface Sources {
+  /** By address. */
+  readonly holders: ReadonlyMap<string, readonly Holder[]>;
+  readonly inherited: readonly Inherited[];
+}
+
+export const NO_SOURCES: Sources = { holders: new Map(), inherited: [] };
+
 /** How many ports after the one asked for are tried for the `http` listener. */
 const PORTS_TRIED = 20;
 
@@ -43,16 +59,12 @@ const LET_GO_MS = 5_000;
 /**
  * Opens the sockets of a pool, all or none.
  *
- * @param holders by address, who may hold it already
  * @throws ListenError
  */
-export async function openListeners(
-  specs: readonly ListenSpec[],
-  holders: ReadonlyMap<string, readonly Holder[]>,
-): Promise<Listener[]> {
+export async function openListeners(specs: readonly ListenSpec[], sources: Sources): Promise<Listener[]> {
   const opened: Listener[] = [];
   try {
-    for (const spec of specs) opened.push(await open(spec, holders.get(formatAddress(spec.address)) ?? []));
+    for (const spec of specs) opened.push((await inherit(spec, sources)) ?? (await open(spec, sources)));
     return opened;
   } catch (error) {
     abandonListeners(opened);
@@ -61,16 +73,15 @@ export async function openListeners(
 }
 
 /** The same for the `http` listener, which moves on to the next free port where its own is taken. */
-export async function openHttpListener(
-  spec: ListenSpec,
-  holders: ReadonlyMap<string, readonly Holder[]>,
-): Promise<Listener[]> {
+export async function openHttpListener(spec: ListenSpec, sources: Sources): Promise<Listener[]> {
   const wanted = spec.address;
-  if (wanted.kind !== "tcp" || wanted.port === 0) return openListeners([spec], holders);
+  if (wanted.kind !== "tcp" || wanted.port === 0) return openListeners([spec], sources);
+  const inherited = await inherit(spec, sources);
+  if (inherited !== undefined) return [inherited];
   for (let offset = 0; ; offset++) {
     const address = { ...wanted, port: wanted.port + offset };
     try {
-      const [listener] = await openListeners([{ ...spec, address }], holders);
+      const [listener] = await openListeners([{ ...spec, address }], sources);
       return [{ ...listener!, key: formatAddress(wanted) }];
     } catch (error) {
       const last = offset === PORTS_TRIED || address.port === 65_535;
@@ -79,11 +90,18 @@ export async function openHttpListener(
   }
 }
 
-/** Closes the sockets and removes the socket files, where those are still ours. */
-export function closeListeners(listeners: readonly Listener[]): void {
+/**
+ * Closes the sockets and removes the socket files.
+ *
+ * @param isShared whether another supervisor serves the address too, and needs the file
+ */
+export function closeListeners(
+  listeners: readonly Listener[],
+  isShared: (address: Address) => boolean = () => false,
+): void {
   for (const { fd, address } of listeners) {
     closeListener(fd);
-    if (address.kind === "unix") fs.rmSync(address.path, { force: true });
+    if (address.kind === "unix" && !isShared(address)) fs.rmSync(address.path, { force: true });
   }
 }
 
@@ -93,9 +111,22 @@ export function abandonListeners(listeners: readonly Listener[]): void {
   for (const { fd, how } of listeners) if (how === "taken-over") closeListener(fd);
 }
 
-async function open(spec: ListenSpec, holders: readonly Holder[]): Promise<Listener> {
+/** @returns undefined where the socket is not handed over, or not reached by its address any more */
+async function inherit(spec: ListenSpec, { inherited }: Sources): Promise<Listener | undefined> {
+  const key = formatAddress(spec.address);
+  const handed = inherited.find((one) => one.key === key);
+  if (handed === undefined) return undefined;
+  const { address, fd } = handed;
+  const bound = boundAddress(fd);
+  if (bound === undefined || !(await reaches(address, bound))) return undefined;
+  adjustListener(fd, address, socketOptions(spec));
+  return { key, fd, address, how: "taken-over" };
+}
+
+async function open(spec: ListenSpec, sources: Sources): Promise<Listener> {
   const options = socketOptions(spec);
   const key = formatAddress(spec.address);
+  const holders = sources.holders.get(key) ?? [];
   const fd = holders.length === 0 ? undefined : await takeOver(spec.address, holders);
   if (fd !== undefined) {
     adjustListener(fd, spec.address, options);

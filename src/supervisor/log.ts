@@ -68,6 +68,7 @@ function levelOf(event: GwpmEvent): "debug" | "info" | "warn" | "error" {
       return "warn";
     case "pool-degraded":
     case "config-rejected":
+    case "supervisor-upgrade-failed":
       return "error";
     case "reload-finished":
       return event.result === "ok" ? "info" : "error";

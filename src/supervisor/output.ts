@@ -39,6 +39,11 @@ export class OutputCapture {
     return openFifoForWorker(this.path);
   }
 
+  /** Leaves the pipe to another reader. */
+  release(): void {
+    this.#socket.destroy();
+  }
+
   /** Reads what the dead worker left in the pipe, then removes it. */
   finish(): void {
     readAvailable(this.#fd, (chunk) => this.#lines.push(chunk, this.#onLine));

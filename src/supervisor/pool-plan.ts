@@ -7,10 +7,10 @@ import { launchScript } from "../runtimes/script.ts";
 import type { Version } from "./crew.ts";
 import {
   abandonListeners,
-  type Holder,
   type Listener,
   openHttpListener,
   openListeners,
+  type Sources,
 } from "./listeners.ts";
 
 /** A pool as configured; the HTTP listener of a pool is one too, under the name `<pool>/http`. */
@@ -39,20 +39,19 @@ export interface OpenedPool {
 /**
  * Opens the sockets of one pool.
  *
- * @param reuse listeners that are open already, by the address in the config
  * @param before the pools opened before it: an HTTP listener needs to know where its pool has come to listen
  * @throws ListenError
  */
 export async function openPool(
   plan: PoolPlan,
-  holders: ReadonlyMap<string, readonly Holder[]>,
+  sources: Sources,
   before: readonly OpenedPool[],
 ): Promise<OpenedPool> {
   const { spec, httpOf } = plan;
   const listeners =
     httpOf === null
-      ? await openListeners(spec.listen, holders)
-      : await openHttpListener(spec.listen[0]!, holders);
+      ? await openListeners(spec.listen, sources)
+      : await openHttpListener(spec.listen[0]!, sources);
   const behind = before.find((opened) => opened.plan.spec === httpOf);
   return {
     plan,

@@ -65,14 +65,15 @@ export class Pool {
   #degraded = false;
   #startedUp = false;
 
-  constructor(version: Version, context: PoolContext) {
+  /** @param wanted how many workers, where that is not what the configuration says: a scaled pool stays so over an upgrade */
+  constructor(version: Version, context: PoolContext, wanted = version.spec.sizing.count) {
     this.name = version.spec.name;
     this.crew = new Crew(this.name, context, (worker) => this.#isCurrent(worker));
     this.#context = context;
     this.#current = version;
     this.#newestGeneration = version.generation;
     this.#generationCause = { kind: "reload", toGeneration: version.generation };
-    this.#wanted = version.spec.sizing.count;
+    this.#wanted = wanted;
     this.#startedAt = context.clock.monotonic();
     for (const { address, how } of version.listeners) {
       context.emit({ type: "listener-opened", pool: this.name, address: formatAddress(address), how });
@@ -84,6 +85,11 @@ export class Pool {
 
   get version(): Version {
     return this.#current;
+  }
+
+  /** Of all that there have been, those included that were rolled back. */
+  get newestGeneration(): number {
+    return this.#newestGeneration;
   }
 
   get wanted(): number {
@@ -228,7 +234,7 @@ export class Pool {
     const faster = cause.kind === "supervisor-stop" && cause.fast;
     if (this.#stop !== null && !faster) return;
     this.#stop = { cause, graceMs };
-    this.crew.succeeded = false;
+    this.crew.succeeded = this.#current.listeners.every(({ address }) => this.#context.isShared(address));
     if (faster) for (const { id } of this.crew.planned()) this.crew.stop(id, cause, 0);
     this.#waiters.rejectAll(new OperationError("GWPM_STOPPING", `pool "${this.name}" is being stopped`));
     this.#underWay?.resolve(this.#outcome(this.#underWay, "the pool is being stopped"));
@@ -385,7 +391,7 @@ export class Pool {
   }
 
   #closeListeners(listeners: readonly Listener[]): void {
-    closeListeners(listeners);
+    closeListeners(listeners, (address) => this.#context.isShared(address));
     for (const { address } of listeners) {
       this.#context.emit({ type: "listener-closed", pool: this.name, address: formatAddress(address) });
     }

@@ -1,6 +1,6 @@
 /**
  * Reload and restart of a running supervisor: reads the configuration anew, opens what it needs before anything is
- * touched, then rolls pools, starts those added and stops those removed. One at a time: a second waits for the first.
+ * touched, then rolls pools, starts those added and stops those removed. One at a time, in turn with upgrades.
  */
 
 import { fingerprint } from "../config/diff.ts";
@@ -14,6 +14,7 @@ import type { Version } from "./crew.ts";
 import {
   abandonListeners,
   type Listener,
+  NO_SOURCES,
   openHttpListener,
   openListeners,
   socketOptions,
@@ -21,6 +22,7 @@ import {
 import type { Pool } from "./pool.ts";
 import { type PoolPlan, poolsOf, versionOf } from "./pool-plan.ts";
 import type { Supervisor } from "./supervisor.ts";
+import type { Turns } from "./turns.ts";
 
 type PoolVerdict = ReloadVerdict["pools"][number];
 type NewVersion = Omit<Version, "generation">;
@@ -42,11 +44,12 @@ export interface ReloadOrder {
 export class Reloader {
   readonly #supervisor: Supervisor;
   readonly #loadConfig: () => Promise<EffectiveConfig>;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #turns: Turns;
 
   /** @param loadConfig reads the configuration as it is now; throws ConfigError */
-  constructor(supervisor: Supervisor, loadConfig: () => Promise<EffectiveConfig>) {
+  constructor(supervisor: Supervisor, loadConfig: () => Promise<EffectiveConfig>, turns: Turns) {
     this.#supervisor = supervisor;
+    this.#turns = turns;
     this.#loadConfig = loadConfig;
   }
 
@@ -102,12 +105,12 @@ export class Reloader {
     return this.#inTurn(async () => {
       const { pools } = this.#supervisor;
       if (!pool.drained) return;
-      const listeners = await openListeners(pool.version.spec.listen, new Map());
+      const listeners = await openListeners(pool.version.spec.listen, NO_SOURCES);
       await this.#supervisor.run(() => pool.resume(listeners));
       const http = pools.get(`${pool.name}/http`);
       const spec = http?.version.spec.listen[0];
       if (http === undefined || spec === undefined) return;
-      const httpListeners = await openHttpListener(spec, new Map());
+      const httpListeners = await openHttpListener(spec, NO_SOURCES);
       await this.#supervisor.run(() => http.resume(httpListeners));
     });
   }
@@ -138,14 +141,11 @@ export class Reloader {
     return { pools: await Promise.all(verdicts) };
   }
 
-  /** One operation at a time, in the order asked. */
   #inTurn<T>(operation: () => Promise<T>): Promise<T> {
-    const turn = this.#last.then(() => {
-      if (this.#supervisor.stopping) throw new OperationError("GWPM_STOPPING", "the supervisor is stopping");
+    return this.#turns.run(() => {
+      this.#supervisor.assertInCharge();
       return operation();
     });
-    this.#last = turn.catch(() => {});
-    return turn;
   }
 
   async #readConfig(): Promise<EffectiveConfig> {
@@ -218,7 +218,7 @@ export class Reloader {
         own ?? leaving.flatMap(({ version }) => version.listeners).find((listener) => listener.key === key);
       if (kept === undefined) {
         const openOne =
-          plan.httpOf === null ? openListeners([spec], new Map()) : openHttpListener(spec, new Map());
+          plan.httpOf === null ? openListeners([spec], NO_SOURCES) : openHttpListener(spec, NO_SOURCES);
         const fresh = await openOne;
         opened.push(...fresh);
         listeners.push(...fresh);

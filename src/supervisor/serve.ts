@@ -1,25 +1,26 @@
 /** A supervisor from its start to its end: claims the run dir, opens the sockets, serves the control API, heeds signals. */
 
-import * as fs from "node:fs";
-import type { Server } from "node:http";
 import { join } from "node:path";
 import type { EffectiveConfig } from "../config/types.ts";
-import { createControlServer } from "../control/server.ts";
 import { OperationError } from "../control/target.ts";
 import { systemClock } from "../core/clock.ts";
 import { Journal } from "../observe/journal.ts";
-import { openListener } from "../system/sockets.ts";
-import { SupervisorControl } from "./control.ts";
+import type { DaemonOrder } from "./daemon.ts";
 import { openLog } from "./log.ts";
-import { Reloader } from "./reload.ts";
+import { journalFile } from "./office.ts";
+import type { Predecessor } from "./predecessor.ts";
 import { RunDir } from "./run-dir.ts";
-import { heedSignals } from "./signals.ts";
+import { Service } from "./service.ts";
 import { warnOfClosedSockets } from "./socket-access.ts";
-import { StatusReporter } from "./status.ts";
+import { succeed } from "./succession.ts";
 import { Supervisor } from "./supervisor.ts";
+import type { Place } from "./upgrade-messages.ts";
 import { Watchers } from "./watchers.ts";
 
-/** How many starts of a pool may fail before `start` gives up: a worker may come before what it depends on. */
+/**
+ * How many starts of a pool may fail before `start` gives up: a worker may come before what it depends on. In an upgrade all
+ * of that is there.
+ */
 const FAILED_STARTS = 3;
 
 export interface ServeOptions {
@@ -29,6 +30,10 @@ export interface ServeOptions {
   readonly version: string;
   /** In the foreground the log goes to stdout, and no pool's fault ends the supervisor. */
   readonly foreground: boolean;
+  /** What the background process was started with; `null` in the foreground. */
+  readonly order: DaemonOrder | null;
+  /** The running supervisor to take over from; `null` where this is a start. */
+  readonly predecessor: Predecessor | null;
   /** Whether a terminal is attached, whose hang-up then means stop. */
   readonly terminal: boolean;
   /** In the background: give up when not every pool is ready by then, in ms. */
@@ -41,32 +46,26 @@ export interface ServeReports {
   progress(text: string): void;
   /** Every pool is ready. */
   ready(supervisor: Supervisor): void;
+  /** It gives up; what was started is still being stopped. */
+  failed(error: unknown): void;
 }
 
 /**
- * Runs a supervisor until it has stopped.
+ * Runs a supervisor until it has stopped, or has handed over and seen its workers out.
  *
  * @throws OperationError or ListenError where it cannot start; nothing that it had started is then left
  */
 export async function serve(options: ServeOptions): Promise<void> {
-  const { config } = options;
-  const runDir = RunDir.claim(config.runDir);
-  if (runDir === undefined) {
-    throw new OperationError(
-      "GWPM_ALREADY_RUNNING",
-      `a supervisor already runs for ${config.runDir}; \`gwpm status\` shows it`,
-    );
-  }
+  const { predecessor, version } = options;
+  const config = configAt(options.config, predecessor?.order.place);
+  const runDir = claim(config.runDir, predecessor);
   const log = openLog(config.log, options.foreground ? null : join(config.runDir, "gwpm.log"));
-  const journal = new Journal({
-    file: join(config.runDir, "journal.ndjson"),
-    onWarning: (text) => log.error(undefined, text),
-  });
+  const journal = new Journal({ file: null, onWarning: (text) => log.error(undefined, text) });
+  if (predecessor === null) journal.openFile(journalFile(config.runDir));
   journal.subscribe((entry) => log.event(entry));
   process.on("uncaughtExceptionMonitor", (error) =>
     log.error(error, "The supervisor failed; its workers go on serving"),
   );
-  const { version } = options;
   const supervisor = new Supervisor({
     config,
     version,
@@ -74,70 +73,54 @@ export async function serve(options: ServeOptions): Promise<void> {
     journal,
     clock: systemClock,
     random: Math.random,
+    upgrade: predecessor?.order ?? null,
   });
   supervisor.lines.follow((line) => log.line(line));
-  let api: ControlApi | undefined;
-  let watchers: Watchers | undefined;
+  const service = new Service(supervisor, options);
+  const watchers = new Watchers(supervisor, service.reloader);
+  service.office.onLeave(() => watchers.close());
   try {
-    api = await ControlApi.open(supervisor, options.loadConfig);
-    watchers = new Watchers(supervisor, api.reloader);
+    predecessor?.onAbandon((fast) => supervisor.stop("the supervisor that handed over", fast));
+    if (predecessor === null) await service.answer();
     await supervisor.open();
-    fs.writeFileSync(config.pidFile, `${process.pid}\n`, { mode: 0o600 });
+    if (predecessor === null) service.office.writePidFile();
     warnOfClosedSockets(supervisor);
-    heedSignals(supervisor, api.reloader, () => log.reopen(), options);
+    service.heedSignals(() => log.reopen());
     await started(supervisor, options);
+    if (predecessor !== null) await succeed(supervisor, service, predecessor);
     await supervisor.stopped;
   } finally {
-    // The answer to the operator who asked for the stop is on its way; what follows must not cut it off.
-    await new Promise((resolve) => setImmediate(resolve));
-    watchers?.close();
-    api?.close();
-    journal.flushSync();
-    fs.rmSync(config.pidFile, { force: true });
+    watchers.close();
+    await service.close();
     runDir.release();
   }
 }
 
-/** The control socket and what answers on it. */
-class ControlApi {
-  readonly reloader: Reloader;
-  readonly #reporter: StatusReporter;
-  readonly #path: string;
-  readonly #server: Server;
+function claim(path: string, predecessor: Predecessor | null): RunDir {
+  const runDir = predecessor === null ? RunDir.claim(path) : RunDir.inherit(path, predecessor.order.lockFd);
+  if (runDir !== undefined) return runDir;
+  throw new OperationError(
+    "GWPM_ALREADY_RUNNING",
+    `a supervisor already runs for ${path}; \`gwpm status\` shows it`,
+  );
+}
 
-  private constructor(supervisor: Supervisor, loadConfig: () => Promise<EffectiveConfig>) {
-    this.#path = supervisor.config.controlSocket;
-    this.reloader = new Reloader(supervisor, loadConfig);
-    this.#reporter = new StatusReporter(supervisor);
-    const target = new SupervisorControl(supervisor, this.reloader, this.#reporter);
-    this.#server = createControlServer(target, { version: supervisor.version });
-  }
-
-  static async open(supervisor: Supervisor, loadConfig: () => Promise<EffectiveConfig>): Promise<ControlApi> {
-    const api = new ControlApi(supervisor, loadConfig);
-    // Whoever may write to this socket commands the supervisor: nobody but its own user.
-    const { fd } = await openListener({ kind: "unix", path: api.#path }, { backlog: 128, mode: 0o600 });
-    await new Promise<void>((resolve) => api.#server.listen({ fd }, resolve));
-    return api;
-  }
-
-  close(): void {
-    this.#reporter.close();
-    this.#server.close();
-    this.#server.closeAllConnections();
-    fs.rmSync(this.#path, { force: true });
-  }
+/** What takes over stays where the other was: only a stop and a start move a supervisor. */
+function configAt(config: EffectiveConfig, place: Place | undefined): EffectiveConfig {
+  return place === undefined ? config : { ...config, ...place };
 }
 
 /** Waits until every pool is ready. In the background, a pool that cannot start ends what was started. */
 async function started(supervisor: Supervisor, options: ServeOptions): Promise<void> {
-  const { foreground, reports, startTimeoutMs } = options;
+  const { foreground, predecessor, reports, startTimeoutMs } = options;
   const follow = supervisor.journal.subscribe(() => reports.progress(progressOf(supervisor)));
-  const failedStarts = foreground ? Number.POSITIVE_INFINITY : FAILED_STARTS;
+  const failedStarts = foreground ? Number.POSITIVE_INFINITY : predecessor === null ? FAILED_STARTS : 1;
   const pools = supervisor.run(() =>
     Promise.all([...supervisor.pools.values()].map((pool) => pool.started(failedStarts))),
   );
-  const outcome = pools.then(() => reports.ready(supervisor));
+  const outcome = pools.then(() => {
+    if (predecessor === null) reports.ready(supervisor);
+  });
   if (foreground) {
     // Never ends for a pool's fault; a stop while it starts is no failure either.
     outcome.catch(() => {}).finally(follow);
@@ -146,7 +129,9 @@ async function started(supervisor: Supervisor, options: ServeOptions): Promise<v
   try {
     await withinTime(outcome, startTimeoutMs, () => progressOf(supervisor));
   } catch (error) {
-    await supervisor.stop("a failed start", true);
+    reports.failed(error);
+    // What a successor's workers have accepted, they finish: the old ones take what comes after.
+    await supervisor.stop("a failed start", predecessor === null);
     throw error;
   } finally {
     follow();

@@ -1,16 +1,24 @@
 /** What signals to the supervisor mean (SPEC §3). */
 
+import type { OperationError } from "../control/target.ts";
 import type { Reloader } from "./reload.ts";
 import type { Supervisor } from "./supervisor.ts";
+import type { Upgrader } from "./upgrade.ts";
 
 export function heedSignals(
   supervisor: Supervisor,
   reloader: Reloader,
+  upgrader: Upgrader,
   reopenLogs: () => void,
   { foreground, terminal }: { readonly foreground: boolean; readonly terminal: boolean },
 ): void {
   const stop = (signal: NodeJS.Signals): void => void supervisor.stop(signal, supervisor.stopping);
   const reload = (): void => void reloader.reload("SIGHUP").catch((error: Error) => warn(error.message));
+  const upgrade = (): void =>
+    void upgrader.upgrade("SIGUSR2").catch((error: OperationError) => {
+      // A failure has been told as an event; a refusal has not.
+      if (error.code !== "GWPM_UPGRADE_FAILED") warn(error.message);
+    });
   const warn = (text: string): void => supervisor.emit({ type: "warning", text });
   const scaleAll = (change: "+1" | "-1"): void => {
     for (const pool of supervisor.pools.values()) {
@@ -25,7 +33,7 @@ export function heedSignals(
     // The terminal has gone away, and with it whoever watched.
     SIGHUP: foreground && terminal ? stop : reload,
     SIGUSR1: reopenLogs,
-    SIGUSR2: () => warn("SIGUSR2 asks for an upgrade, which is not implemented yet; nothing was done"),
+    SIGUSR2: upgrade,
     SIGTTIN: () => scaleAll("+1"),
     SIGTTOU: () => scaleAll("-1"),
   };

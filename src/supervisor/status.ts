@@ -9,7 +9,7 @@ import type {
   StatusDocument,
 } from "../control/messages.ts";
 import { formatAddress } from "../core/address.ts";
-import { addHistogram, percentile } from "../core/histogram.ts";
+import { percentile } from "../core/histogram.ts";
 import { Rate } from "../observe/rate.ts";
 import type { ScoreboardSnapshot } from "../observe/scoreboard.ts";
 import { type Usage, usageOf } from "../observe/usage.ts";
@@ -18,6 +18,7 @@ import type { Pool } from "./pool.ts";
 import { httpUrl } from "./pool-plan.ts";
 import type { WorkerProcess } from "./process.ts";
 import type { Supervisor } from "./supervisor.ts";
+import { totalsOf } from "./totals.ts";
 
 const SAMPLE_EVERY_MS = 1_000;
 
@@ -77,7 +78,7 @@ export class StatusReporter {
     const now = this.#supervisor.clock.monotonic();
     for (const [name, pool] of this.#supervisor.pools) {
       const rate = this.#rates.get(name) ?? new Rate();
-      rate.sample(totalRequests(pool, look(pool)), now);
+      rate.sample(totalsOf(pool).requests, now);
       this.#rates.set(name, rate);
     }
   }
@@ -115,15 +116,12 @@ export class StatusReporter {
   }
 
   #requests(pool: Pool, seen: readonly Seen[]): PoolStatus["requests"] {
-    const boards = seen.map(({ board }) => board).filter((board) => board !== null);
-    const latency = boards.reduce((sum, board) => addHistogram(sum, board.latency), pool.crew.tally.latency);
-    const sum = (of: (board: ScoreboardSnapshot) => number) =>
-      boards.reduce((total, board) => total + of(board), 0);
+    const { requests, failed, latency } = totalsOf(pool);
     return {
-      total: totalRequests(pool, seen),
-      active: sum((board) => board.active),
+      total: requests,
+      active: seen.reduce((total, { board }) => total + (board?.active ?? 0), 0),
       perSecond: this.#rates.get(pool.name)?.perSecond ?? null,
-      failed: pool.crew.tally.failed + sum((board) => board.failed),
+      failed,
       slow: null,
       timedOut: null,
       latencyMs: {
@@ -154,10 +152,6 @@ export class StatusReporter {
 
 function look(pool: Pool): Seen[] {
   return [...pool.crew.workers].map((worker) => ({ worker, board: worker.board() }));
-}
-
-function totalRequests(pool: Pool, seen: readonly Seen[]): number {
-  return seen.reduce((total, { board }) => total + (board?.requests ?? 0), pool.crew.tally.requests);
 }
 
 function stateOf(pool: Pool): PoolState {
@@ -204,7 +198,7 @@ function countWorkers(pool: Pool, seen: readonly Seen[], orphans: readonly Orpha
 }
 
 function restartsOf(pool: Pool): PoolStatus["restarts"] {
-  const { crashed, recycled, reloaded } = pool.crew.tally;
+  const { crashed, recycled, reloaded } = pool.crew.tally.totals([]);
   return { total: crashed + recycled + reloaded, crashed, recycled, reloaded };
 }
 

@@ -8,18 +8,23 @@ import * as fs from "node:fs";
 import type { EffectiveConfig } from "../config/types.ts";
 import type { LogLine } from "../control/messages.ts";
 import { OperationError } from "../control/target.ts";
-import { formatAddress } from "../core/address.ts";
+import { type Address, formatAddress, parseAddress } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import type { GwpmEvent } from "../core/events.ts";
 import type { Journal } from "../observe/journal.ts";
 import { codeOf } from "../system/errno.ts";
 import { startTimeOf } from "../system/procfs.ts";
+import { closeListener } from "../system/sockets.ts";
+import type { Inherited } from "./listeners.ts";
 import { LogLines } from "./log-lines.ts";
 import { Orphans } from "./orphans.ts";
 import { Pool } from "./pool.ts";
 import type { NewEvent, PoolContext } from "./pool-context.ts";
 import { httpUrl, type OpenedPool, openPool, type PoolPlan, poolsOf } from "./pool-plan.ts";
-import type { RunDir, SavedState } from "./run-dir.ts";
+import type { ProcessId, RunDir, SavedState } from "./run-dir.ts";
+import type { Totals } from "./tally.ts";
+import { totalsOf } from "./totals.ts";
+import type { HandedPool, Heir, UpgradeOrder } from "./upgrade-messages.ts";
 
 /** Node's timers hold no more than 2^31-1 ms. */
 const LONGEST_SLEEP_MS = 2 ** 31 - 1;
@@ -31,6 +36,8 @@ export interface SupervisorOptions {
   readonly journal: Journal;
   readonly clock: Clock;
   readonly random: () => number;
+  /** Where it is to take over from a running supervisor: it then leaves everything alone that is still the other's. */
+  readonly upgrade: UpgradeOrder | null;
 }
 
 export class Supervisor {
@@ -54,6 +61,12 @@ export class Supervisor {
   #finished = false;
   #stopping: { fast: boolean; readonly by: string; readonly deadline: number } | null = null;
   readonly #stopped = withResolvers();
+  readonly #upgrade: UpgradeOrder | null;
+  /** Addresses that another supervisor's workers serve too: before we have taken over, and after we have handed over. */
+  #shared: ReadonlySet<string>;
+  #heir: Heir | null = null;
+  /** Events of the moment in which nobody owns the journal; `null` outside of it. */
+  #held: GwpmEvent[] | null = null;
 
   constructor(options: SupervisorOptions) {
     this.config = options.config;
@@ -62,22 +75,35 @@ export class Supervisor {
     this.journal = options.journal;
     this.clock = options.clock;
     this.startedAt = options.clock.now();
+    this.#upgrade = options.upgrade;
+    const handed = options.upgrade?.pools.flatMap(({ listeners }) => listeners) ?? [];
+    this.#shared = new Set(handed.map(({ address }) => address));
     this.#context = {
       clock: options.clock,
       random: options.random,
       runDir: options.runDir,
+      isShared: (address: Address) => this.#shared.has(formatAddress(address)),
       emit: (event) => this.emit(event),
-      logLine: (line) => this.#logLine(line),
+      logLine: (line) => this.recordLine(line),
       enqueue: (handle) => this.enqueue(handle),
     };
     const { configFile } = options.config;
     this.emit({ type: "supervisor-started", pid: process.pid, version: options.version, configFile });
-    this.orphans = new Orphans(options.runDir.readState(), this.#context);
-    this.runDir.sweep(this.orphans.files());
+    this.orphans = new Orphans(this.#context);
+    if (options.upgrade === null) this.#findOrphans();
   }
 
   get stopping(): boolean {
     return this.#stopping !== null;
+  }
+
+  /** @throws OperationError once it is on its way out, and operations are no longer its own to carry out */
+  assertInCharge(): void {
+    if (this.#heir !== null) {
+      const message = `the supervisor has just handed over to a newer one (pid ${this.#heir.pid}); ask again`;
+      throw new OperationError("GWPM_HANDED_OVER", message, { status: 503 });
+    }
+    if (this.stopping) throw new OperationError("GWPM_STOPPING", "the supervisor is stopping");
   }
 
   /** Resolves when every worker has gone and every socket is closed. */
@@ -90,14 +116,21 @@ export class Supervisor {
     const holders = this.orphans.holders();
     const opened: OpenedPool[] = [];
     try {
-      for (const plan of poolsOf(this.config)) opened.push(await openPool(plan, holders, opened));
+      for (const plan of poolsOf(this.config)) {
+        const sources = { holders, inherited: this.#inheritedBy(plan.spec.name) };
+        opened.push(await openPool(plan, sources, opened));
+      }
     } catch (error) {
       for (const { abandon } of opened) abandon();
       throw error;
     }
+    const used = new Set(opened.flatMap(({ version }) => version.listeners.map(({ fd }) => fd)));
+    for (const { listeners } of this.#upgrade?.pools ?? []) {
+      for (const { fd } of listeners) if (!used.has(fd)) closeListener(fd);
+    }
     this.#dismissOrphans(opened);
     this.enqueue(() => {
-      for (const { plan, version } of opened) this.addPool(plan, version);
+      for (const { plan, version } of opened) this.addPool(plan, version, this.#handedOver(plan.spec.name));
     });
   }
 
@@ -117,11 +150,13 @@ export class Supervisor {
     }
   }
 
-  /** Adds a pool whose sockets are open. Called within a turn. */
-  addPool(plan: PoolPlan, version: Omit<Pool["version"], "generation">): Pool {
+  /** Adds a pool whose sockets are open. Called within a turn. @param former what it was under the supervisor before */
+  addPool(plan: PoolPlan, version: Omit<Pool["version"], "generation">, former?: HandedPool): Pool {
     const { name } = plan.spec;
-    const generation = this.orphans.generationOf(name) + 1;
-    const pool = new Pool({ ...version, generation }, this.#context);
+    const generation = (former?.generation ?? this.orphans.generationOf(name)) + 1;
+    const { count } = plan.spec.sizing;
+    const wanted = former?.configured === count ? former.wanted : count;
+    const pool = new Pool({ ...version, generation }, this.#context, wanted);
     this.pools.set(name, pool);
     for (const { key, address, how } of version.listeners) {
       if (
@@ -162,7 +197,71 @@ export class Supervisor {
   }
 
   emit(event: NewEvent): void {
-    this.journal.append({ at: this.clock.now(), ...event } as GwpmEvent);
+    this.record({ at: this.clock.now(), ...event } as GwpmEvent);
+  }
+
+  /** Into the journal, or on to the supervisor that writes it now. */
+  record(event: GwpmEvent): void {
+    if (this.#held !== null) this.#held.push(event);
+    else if (this.#heir === null) this.journal.append(event);
+    else this.#tellHeir(this.#heir, event);
+  }
+
+  /** Where a worker's line goes: to those who read its pool's output, or on to the supervisor that they ask now. */
+  recordLine(line: LogLine): void {
+    if (this.#heir === null) this.lines.append(line);
+    else this.#heir.line(line);
+  }
+
+  /** Counts on from where the supervisor before this one is. */
+  inheritTotals(name: string, totals: Totals): void {
+    const pool = this.pools.get(name);
+    if (pool === undefined) return;
+    pool.crew.tally.former = totals;
+    this.#heir?.totals(name, totalsOf(pool));
+  }
+
+  /** Lets go of the journal and the state, for a successor to take: what happens meanwhile is kept until it is clear who has them. */
+  async offerOffice(): Promise<void> {
+    this.#held = [];
+    await this.journal.leaveFile();
+    this.runDir.leaveState();
+  }
+
+  /** Has them again: the successor has died, whose workers may have been noted in our place. Within a turn. */
+  resumeOffice(): void {
+    const left = this.runDir.readState();
+    if (left !== undefined && left.supervisor.pid !== process.pid)
+      this.orphans.adopt({ ...left, orphans: [] });
+    this.runDir.promote();
+    this.#savedState = "";
+    this.#releaseEvents();
+  }
+
+  /** Takes over from a supervisor that has handed over, or died. Within a turn. @param keeper it, where it lives */
+  takeOffice(keeper: ProcessId | null): void {
+    this.orphans.adopt(this.runDir.readState(), keeper);
+    this.#shared = new Set();
+    this.runDir.promote();
+    this.#savedState = "";
+  }
+
+  /**
+   * Hands over: nothing is started any more, the workers finish, and whatever still happens is told to the heir. Within a turn.
+   *
+   * @param taken the addresses that the heir's workers serve
+   */
+  leaveOffice(heir: Heir, taken: ReadonlySet<string>): void {
+    this.#heir = heir;
+    this.#shared = taken;
+    this.orphans.release();
+    for (const pool of this.pools.values()) {
+      pool.stop({ kind: "upgrade", successor: heir.pid }, pool.version.spec.timeouts.stopMs);
+    }
+    const deadline = this.clock.monotonic() + this.config.stopTimeoutMs;
+    this.#stopping = { fast: false, by: "an upgrade", deadline };
+    this.#releaseEvents();
+    this.runDir.retire();
   }
 
   /** @throws OperationError where there is no such pool */
@@ -202,7 +301,8 @@ export class Supervisor {
   stop(by: string, fast: boolean): Promise<void> {
     this.enqueue(() => {
       if (this.#stopping !== null && (this.#stopping.fast || !fast)) return;
-      this.emit({ type: "supervisor-stopping", by, fast });
+      // Of a supervisor that has handed over this says nothing: the service goes on.
+      if (this.#heir === null) this.emit({ type: "supervisor-stopping", by, fast });
       const deadline = this.#stopping?.deadline ?? this.clock.monotonic() + this.config.stopTimeoutMs;
       this.#stopping = { fast, by, deadline };
     });
@@ -227,7 +327,7 @@ export class Supervisor {
     this.orphans.turn(now);
     this.#saveState();
     if (this.#finished) return;
-    if (this.#stopping !== null && this.pools.size === 0 && this.orphans.all.length === 0) this.#finish();
+    if (this.#stopping !== null && this.pools.size === 0 && this.orphans.gone) this.#finish();
     else this.#sleep(now);
   }
 
@@ -251,7 +351,7 @@ export class Supervisor {
       if (fast || !this.pools.has(`${name}/http`)) pool.stop({ kind: "supervisor-stop", fast }, graceMs);
     }
     if (fast) this.orphans.killAll();
-    else this.orphans.drain(graceMs);
+    else this.orphans.drainAll(graceMs);
   }
 
   #removePool(name: string, pool: Pool): void {
@@ -264,7 +364,7 @@ export class Supervisor {
   #finish(): void {
     this.#finished = true;
     clearTimeout(this.#timer);
-    this.emit({ type: "supervisor-stopped", pid: process.pid });
+    if (this.#heir === null) this.emit({ type: "supervisor-stopped", pid: process.pid });
     this.#stopped.resolve();
   }
 
@@ -273,6 +373,7 @@ export class Supervisor {
       version: 1,
       supervisor: { pid: process.pid, startTime: startTimeOf(process.pid) ?? null },
       pools: [...this.pools.values()].map((pool) => pool.save()),
+      orphans: this.orphans.save(),
     };
     const text = JSON.stringify(state);
     if (text === this.#savedState) return;
@@ -284,8 +385,42 @@ export class Supervisor {
     }
   }
 
-  #logLine(line: LogLine): void {
-    this.lines.append(line);
+  /** What befalls our workers; that our pools end is no news, theirs go on. With the end of a worker goes what it has counted. */
+  #tellHeir(heir: Heir, event: GwpmEvent): void {
+    if (!event.type.startsWith("worker-")) return;
+    heir.event(event);
+    const pool = event.type === "worker-exited" ? this.pools.get(event.pool) : undefined;
+    if (pool !== undefined) heir.totals(pool.name, totalsOf(pool));
+  }
+
+  /** What a supervisor that was killed, or one that was about to take over from it, has left. */
+  #findOrphans(): void {
+    this.orphans.adopt(this.runDir.readState());
+    this.orphans.adopt(this.runDir.readCandidate());
+    this.#saveState();
+    this.runDir.forgetCandidate();
+    this.runDir.sweep(this.orphans.files());
+  }
+
+  #handedOver(pool: string): HandedPool | undefined {
+    return this.#upgrade?.pools.find(({ name }) => name === pool);
+  }
+
+  #releaseEvents(): void {
+    const held = this.#held ?? [];
+    this.#held = null;
+    for (const event of held) this.record(event);
+  }
+
+  #inheritedBy(pool: string): Inherited[] {
+    const kept = new Set(poolsOf(this.config).map(({ spec }) => spec.name));
+    // A pool that got another name keeps its address.
+    const leaving = this.#upgrade?.pools.filter(({ name }) => !kept.has(name)) ?? [];
+    const own = this.#handedOver(pool)?.listeners ?? [];
+    return [...own, ...leaving.flatMap(({ listeners }) => listeners)].map((one) => ({
+      ...one,
+      address: parseAddress(one.address),
+    }));
   }
 }
 

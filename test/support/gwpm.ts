@@ -218,7 +218,9 @@ function controlSocketOf(sandbox: Sandbox): string {
 
 function getStatus(socketPath: string): Promise<StatusDocument> {
   return new Promise((resolve, reject) => {
-    const request = get({ socketPath, path: "/v1/status", headers: { host: "gwpm" } }, async (response) => {
+    // No kept connection: it would be one to the supervisor before, where that has been upgraded.
+    const options = { socketPath, path: "/v1/status", headers: { host: "gwpm" }, agent: false } as const;
+    const request = get(options, async (response) => {
       try {
         let text = "";
         for await (const chunk of response.setEncoding("utf8")) text += chunk;

@@ -23,8 +23,8 @@ describe("the overview", () => {
     for (const { name } of VERBS) expect(io.stdout.text).toContain(name);
     const [now, later] = io.stdout.text.split("Not yet:");
     expect(now).toMatch(/^ {2}reload \[pool…\] +re-read/m);
-    expect(later).toContain("upgrade");
-    expect(now).not.toContain("upgrade");
+    expect(later).toContain("spawn-fcgi");
+    expect(now).not.toContain("spawn-fcgi");
     expect(Math.max(...io.stdout.text.split("\n").map((line) => line.length))).toBeLessThan(100);
   });
 

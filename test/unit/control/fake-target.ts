@@ -5,7 +5,13 @@ import type { Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ControlClient } from "../../../src/control/client.ts";
-import type { LogLine, PoolStatus, ReloadVerdict, StatusDocument } from "../../../src/control/messages.ts";
+import type {
+  LogLine,
+  PoolStatus,
+  ReloadVerdict,
+  StatusDocument,
+  UpgradeVerdict,
+} from "../../../src/control/messages.ts";
 import { type ControlServerOptions, createControlServer } from "../../../src/control/server.ts";
 import { type ControlTarget, OperationError } from "../../../src/control/target.ts";
 import type { JournalEntry } from "../../../src/core/events.ts";
@@ -90,6 +96,11 @@ export class FakeTarget implements ControlTarget {
     this.#find(pool);
     await this.#operation("rollback", pool);
     return this.verdict;
+  }
+
+  async upgrade(program: { node?: string; main?: string }): Promise<UpgradeVerdict> {
+    await this.#operation("upgrade", program);
+    return { from: { pid: 1, version: "1.0.0" }, to: { pid: 2, version: "1.1.0" }, tookMs: 900 };
   }
 
   async stop(options: { fast: boolean }): Promise<void> {

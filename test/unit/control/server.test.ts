@@ -182,6 +182,8 @@ describe("operations", () => {
     ["/v1/pools/web/scale", { workers: "-1" }, ["scale", "web", "-1"]],
     ["/v1/pools/w%65b/recycle", {}, ["recycle", "web", undefined]],
     ["/v1/pools/web/workers/3/recycle", undefined, ["recycle", "web", 3]],
+    ["/v1/upgrade", undefined, ["upgrade", {}]],
+    ["/v1/upgrade", { main: "/opt/gwpm/main.js" }, ["upgrade", { main: "/opt/gwpm/main.js" }]],
     ["/v1/stop", { fast: true }, ["stop", { fast: true }]],
     ["/v1/stop", undefined, ["stop", { fast: false }]],
   ])("POST %s %j", async (path, body, expected) => {
@@ -313,7 +315,6 @@ describe("what is wrong is refused", () => {
   test.each([
     ["GET", "/metrics"],
     ["GET", "/v1/why?pool=web&slot=1"],
-    ["POST", "/v1/upgrade"],
   ])("%s %s is not implemented yet", async (method, path) => {
     expect(await problem(method, path)).toMatchObject({ status: 501, code: "GWPM_NOT_IMPLEMENTED" });
   });

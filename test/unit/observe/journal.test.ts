@@ -88,6 +88,24 @@ describe("in the file", () => {
     expect(statSync(file).mode & 0o777).toBe(0o600);
   });
 
+  test("is left to another, and what was in memory meanwhile comes after what that has written", async () => {
+    const old = new Journal({ file });
+    old.append(recovered(1));
+    await old.leaveFile();
+    old.append(recovered(2));
+    expect(linesIn(file)).toHaveLength(1);
+    const next = new Journal({ file: null });
+    next.append(recovered(3));
+    next.openFile(file);
+    next.append(recovered(4));
+    next.flushSync();
+    old.openFile(file);
+    old.flushSync();
+    expect(seqs(old.since(0))).toEqual([1, 2, 3, 4]);
+    expect(old.since(0).map(({ at }) => at)).toEqual([1, 3, 4, 2]);
+    expect(linesIn(file)).toHaveLength(4);
+  });
+
   test("a later journal goes on where the earlier one ended", () => {
     const first = new Journal({ file });
     first.append(recovered(1));
