@@ -147,9 +147,13 @@ export class RunDir {
     }
   }
 
-  /** Lets the run dir go and removes what only a live supervisor needs. */
-  release(): void {
-    if (this.#role === "owner") {
+  /**
+   * Lets the run dir go and removes what only a live supervisor needs.
+   *
+   * @param orphans whether processes live on that the next supervisor must be able to find
+   */
+  release({ orphans }: { readonly orphans: boolean }): void {
+    if (this.#role === "owner" && !orphans) {
       fs.rmSync(join(this.path, "io"), { recursive: true, force: true });
       fs.rmSync(this.#path(STATE), { force: true });
     }

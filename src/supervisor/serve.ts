@@ -78,6 +78,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   supervisor.lines.follow((line) => log.line(line));
   const service = new Service(supervisor, options);
   const watchers = new Watchers(supervisor, service.reloader);
+  let isStarted = false;
   service.office.onLeave(() => watchers.close());
   try {
     predecessor?.onAbandon((fast) => supervisor.stop("the supervisor that handed over", fast));
@@ -87,12 +88,14 @@ export async function serve(options: ServeOptions): Promise<void> {
     warnOfClosedSockets(supervisor);
     service.heedSignals(() => log.reopen());
     await started(supervisor, options);
+    isStarted = true;
     if (predecessor !== null) await succeed(supervisor, service, predecessor);
     await supervisor.stopped;
   } finally {
     watchers.close();
     await service.close();
-    runDir.release();
+    const failed = !isStarted && predecessor === null;
+    runDir.release({ orphans: failed && supervisor.orphans.all.length > 0 });
   }
 }
 
@@ -122,16 +125,19 @@ async function started(supervisor: Supervisor, options: ServeOptions): Promise<v
     if (predecessor === null) reports.ready(supervisor);
   });
   if (foreground) {
+    supervisor.settle();
     // Never ends for a pool's fault; a stop while it starts is no failure either.
     outcome.catch(() => {}).finally(follow);
     return;
   }
   try {
     await withinTime(outcome, startTimeoutMs, () => progressOf(supervisor));
+    supervisor.settle();
   } catch (error) {
     reports.failed(error);
     // What a successor's workers have accepted, they finish: the old ones take what comes after.
-    await supervisor.stop("a failed start", predecessor === null);
+    if (predecessor === null) await supervisor.giveUp("a failed start");
+    else await supervisor.stop("a failed start", false);
     throw error;
   } finally {
     follow();

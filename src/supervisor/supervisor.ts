@@ -59,6 +59,9 @@ export class Supervisor {
   #timer: NodeJS.Timeout | undefined;
   #savedState = "";
   #finished = false;
+  /** Whether workers that an earlier supervisor has left may go as soon as they have successors. */
+  #settled: boolean;
+  #sparing = false;
   #stopping: { fast: boolean; readonly by: string; readonly deadline: number } | null = null;
   readonly #stopped = withResolvers();
   readonly #upgrade: UpgradeOrder | null;
@@ -75,6 +78,8 @@ export class Supervisor {
     this.journal = options.journal;
     this.clock = options.clock;
     this.startedAt = options.clock.now();
+    // In an upgrade the old supervisor sees its workers out.
+    this.#settled = options.upgrade !== null;
     this.#upgrade = options.upgrade;
     const handed = options.upgrade?.pools.flatMap(({ listeners }) => listeners) ?? [];
     this.#shared = new Set(handed.map(({ address }) => address));
@@ -82,7 +87,7 @@ export class Supervisor {
       clock: options.clock,
       random: options.random,
       runDir: options.runDir,
-      isShared: (address: Address) => this.#shared.has(formatAddress(address)),
+      isShared: (address: Address) => this.#isShared(formatAddress(address)),
       emit: (event) => this.emit(event),
       logLine: (line) => this.recordLine(line),
       enqueue: (handle) => this.enqueue(handle),
@@ -309,6 +314,19 @@ export class Supervisor {
     return this.stopped;
   }
 
+  /** The start has succeeded, or is not waited for: the workers of an earlier supervisor have successors that stay. */
+  settle(): void {
+    this.enqueue(() => {
+      this.#settled = true;
+    });
+  }
+
+  /** Ends what a start that failed has begun, and nothing else: the workers of an earlier supervisor serve on. */
+  giveUp(by: string): Promise<void> {
+    this.#sparing = true;
+    return this.stop(by, true);
+  }
+
   #turn(): void {
     this.#scheduled = false;
     const handles = this.#queue;
@@ -320,14 +338,15 @@ export class Supervisor {
     for (const [name, pool] of this.pools) {
       pool.turn(now);
       if (pool.gone) this.#removePool(name, pool);
-      else if (pool.startedUp) {
+      else if (this.#settled && pool.startedUp) {
         this.orphans.drain(pool.version.spec.timeouts.stopMs, (orphan) => orphan.pool === name);
       }
     }
     this.orphans.turn(now);
     this.#saveState();
     if (this.#finished) return;
-    if (this.#stopping !== null && this.pools.size === 0 && this.orphans.gone) this.#finish();
+    const over = this.pools.size === 0 && (this.#sparing || this.orphans.gone);
+    if (this.#stopping !== null && over) this.#finish();
     else this.#sleep(now);
   }
 
@@ -350,8 +369,14 @@ export class Supervisor {
     for (const [name, pool] of this.pools) {
       if (fast || !this.pools.has(`${name}/http`)) pool.stop({ kind: "supervisor-stop", fast }, graceMs);
     }
+    if (this.#sparing) return;
     if (fast) this.orphans.killAll();
     else this.orphans.drainAll(graceMs);
+  }
+
+  /** Whether somebody else goes on serving at an address of ours, whose socket file must then stay. */
+  #isShared(address: string): boolean {
+    return this.#shared.has(address) || (this.#sparing && this.orphans.holders().has(address));
   }
 
   #removePool(name: string, pool: Pool): void {

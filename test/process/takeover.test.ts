@@ -109,6 +109,28 @@ test("orphans of a pool that is gone, or speaks another protocol now, take nothi
   expect(existsSync(sandbox.path("gone.sock"))).toBe(false);
 });
 
+test("a start that fails leaves the workers of the killed supervisor alone", async ({ sandbox }) => {
+  sandbox.write("app.mjs", "export default (req, res) => res.end('one');");
+  const pools = [
+    { name: "web", script: "./app.mjs", listen: "unix:./web.sock", workers: 2 },
+    { name: "tcp", script: faultyWorker("hang-in-handler.mjs"), listen: "127.0.0.1:0", workers: 1 },
+  ];
+  const gwpm = await startGwpm(sandbox, { config: { pools } });
+  const addresses = [await addressOf(gwpm, "web"), await addressOf(gwpm, "tcp")];
+  const orphans = [...(await gwpm.readyPids("web")), ...(await gwpm.readyPids("tcp"))];
+  await gwpm.crash();
+  sandbox.write("app.mjs", "throw new Error('broken');");
+  const config = { pools: [pools[0], { ...pools[1], listen: addresses[1] }] };
+  const file = sandbox.write("ecosystem.json", { log: { file: gwpm.logFile, format: "json" }, ...config });
+  expect((await runGwpm(sandbox, ["start", "-c", file])).code).toBe(1);
+  for (const address of addresses) expect(await ask(address)).toMatchObject({ status: 200 });
+  expect(orphans.every(isAlive)).toBe(true);
+  sandbox.write("app.mjs", "export default (req, res) => res.end('two');");
+  const next = await startAgain(sandbox, gwpm);
+  for (const pid of orphans) await next.events.waitFor({ type: "orphan-gone", pid });
+  expect(await ask(addresses[0]!)).toEqual({ status: 200, body: "two" });
+});
+
 test("a pid that now belongs to somebody else is not taken for a worker", async ({ sandbox }) => {
   const pools = [
     { name: "web", script: faultyWorker("hang-in-handler.mjs"), listen: "unix:./web.sock", workers: 1 },
