@@ -19,6 +19,8 @@ export class Office {
   readonly #supervisor: Supervisor;
   #server: Server | undefined;
   #left = false;
+  /** Whether the pid file has ever named us. */
+  #named = false;
   #onLeave = (): void => {};
 
   constructor(supervisor: Supervisor) {
@@ -59,6 +61,7 @@ export class Office {
   }
 
   writePidFile(): void {
+    this.#named = true;
     fs.writeFileSync(this.#supervisor.config.pidFile, `${process.pid}\n`, { mode: 0o600 });
   }
 
@@ -75,9 +78,18 @@ export class Office {
     this.#supervisor.journal.flushSync();
     this.#server?.close();
     this.#server?.closeAllConnections();
-    if (!this.held) return;
+    if (!this.held || this.#isTaken()) return;
     const { config } = this.#supervisor;
     fs.rmSync(config.controlSocket, { force: true });
     fs.rmSync(config.pidFile, { force: true });
+  }
+
+  /** Whether the pid file names a successor by now, whose socket has the name that ours had. */
+  #isTaken(): boolean {
+    try {
+      return this.#named && fs.readFileSync(this.#supervisor.config.pidFile, "utf8") !== `${process.pid}\n`;
+    } catch {
+      return false; // There is none.
+    }
   }
 }
